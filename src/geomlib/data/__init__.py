@@ -1,0 +1,9 @@
+"""Labelled images, each set in memory as one tensor, and random views of them.
+
+- ``images``: the one form in which every set arrives.
+- ``digits``: handwritten digits, 8x8, from scikit-learn.
+- ``photographs``: patches of ten photographs, from scikit-image and scikit-learn.
+- ``faces``: faces and non-faces, 25x25, from scikit-image.
+- ``cifar10``: the reader's own copy, or a download with checksums.
+- ``augment``: random views, drawn anew for each image.
+"""
