@@ -1,0 +1,8 @@
+"""What a linear head does to second moments, in closed form and by gradient descent.
+
+- ``moments``: covariance, cross-view covariance, canonical correlations, synthetic pairs.
+- ``population``: the losses as functions of second moments, and their minimisation.
+- ``weights``: closed-form weight of each canonical direction, loss by loss.
+- ``agreement``: how far a trained head is from the closed form.
+- ``recipes``: a loss with its closed form, trained and compared in one call.
+"""
