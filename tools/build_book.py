@@ -1,0 +1,136 @@
+"""Stage the pages, the notebooks and the scoreboard, and build the book from them.
+
+Nothing generated lands among the sources: pages are copied to build/site under their own
+relative paths and built there, so links to a notebook's source stay right.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import records
+import scoreboard
+import yaml
+from notebook import NotebookError, read
+
+CONFIGURATION = ("_config.yml", "_toc.yml")
+
+
+def chapters(root: Path) -> list[Path]:
+    """Notebooks in the order of the table of contents."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+
+    def files(node: object) -> list[str]:
+        match node:
+            case {"file": str(name), **rest}:
+                return [name, *files(rest)]
+            case dict():
+                return [name for value in node.values() for name in files(value)]
+            case list():
+                return [name for value in node for name in files(value)]
+        return []
+
+    return [root / f"{name}.ipynb" for name in files(toc) if name.startswith("notebooks/")]
+
+
+def staged(root: Path, executed: Path, results: Path) -> dict[str, bytes]:
+    """Every file of the site's source by its relative path.
+
+    Args:
+        root: Folder of the sources.
+        executed: Folder of the notebooks to show.
+        results: Folder of the records of the size that was run; those of other sizes
+            come from the committed records.
+    """
+    pages = [path for path in sorted((root / "book").rglob("*")) if path.is_file()]
+    content = {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in [*pages, *(root / name for name in CONFIGURATION)]
+    }
+    notebooks = [executed / path.name for path in chapters(root)]
+    for path in notebooks:
+        read(path)
+        content[f"notebooks/{path.name}"] = path.read_bytes()
+    found = {folder.name: records.load(folder) for folder in (root / "results").glob("*")}
+    found[results.name] = records.load(results)
+    ordered = {size: found[size] for size in sorted(found) if found[size]}
+    content["book/_static/mathjax/tex-svg.js"] = mathjax()
+    content["book/scoreboard.md"] = scoreboard.page(notebooks, ordered).encode()
+    return content
+
+
+def mathjax() -> bytes:
+    """MathJax with its fonts as one script, from the package that ships it."""
+    # The module's name holds hyphens, so it cannot be imported by a statement.
+    spec = importlib.util.find_spec("sphinx-mathjax-offline")
+    if spec is None or spec.origin is None:
+        raise NotebookError("sphinx-mathjax-offline must be installed: make clean book.")
+    return (Path(spec.origin).parent / "static/mathjax/tex-svg.js").read_bytes()
+
+
+def stage(site: Path, content: dict[str, bytes]) -> None:
+    """Make the site's source what ``content`` says; unchanged files keep their time."""
+    for path in [path for path in site.rglob("*") if path.is_file()]:
+        name = path.relative_to(site)
+        if str(name) not in content and name.parts[0] != "_build":
+            path.unlink()
+    for name, wanted in content.items():
+        path = site / name
+        if not path.is_file() or path.read_bytes() != wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(wanted)
+
+
+def digest(root: Path, content: dict[str, bytes]) -> str:
+    """Hash of all that the built pages depend on."""
+    total = hashlib.sha256()
+    library = {str(p): p.read_bytes() for p in (root / "src").rglob("*.py")}
+    lock = {"lock": (root / "requirements.lock").read_bytes()}
+    for name, data in sorted({**content, **library, **lock}.items()):
+        total.update(f"{name}\0{len(data)}\0".encode() + data)
+    return total.hexdigest()
+
+
+def build(root: Path, executed: Path, results: Path) -> bool:
+    """Whether the book was built anew (False: nothing had changed)."""
+    site = root / "build" / "site"
+    content = staged(root, executed, results)
+    stamp, wanted = site / "_build" / "built", digest(root, content)
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return False
+    stamp.unlink(missing_ok=True)
+    stage(site, content)
+    program = Path(sys.executable).parent / "jupyter-book"
+    options = ["-W", "-n", "--keep-going", "-q"]
+    if subprocess.run([program, "build", site, *options], check=False).returncode:
+        # Sphinx warns once a page: without its memory the next build warns again.
+        shutil.rmtree(site / "_build", ignore_errors=True)
+        raise NotebookError("the book must build without a warning; see above.")
+    stamp.write_text(wanted)
+    return True
+
+
+def main() -> int:
+    """Exit status: 0 when the book stands."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--executed", type=Path, required=True)
+    parser.add_argument("--results", type=Path, required=True)
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    try:
+        anew = build(Path(), arguments.executed, arguments.results)
+    except NotebookError as error:
+        print(error, file=sys.stderr)
+        return 1
+    done = f"built in {time.monotonic() - start:.1f} s" if anew else "unchanged"
+    print(f"book {done}: build/site/_build/html/index.html")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
