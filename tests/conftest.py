@@ -1,6 +1,5 @@
 """Types and shapes are checked at run time in the tests, and only there."""
 
-import beartype
 import jaxtyping
 import matplotlib as mpl
 

@@ -107,7 +107,11 @@ def build(root: Path, executed: Path, results: Path) -> bool:
     stage(site, content)
     program = Path(sys.executable).parent / "jupyter-book"
     options = ["-W", "-n", "--keep-going", "-q"]
-    if subprocess.run([program, "build", site, *options], check=False).returncode:
+    done = subprocess.run(
+        [program, "build", site, *options], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         # Sphinx warns once a page: without its memory the next build warns again.
         shutil.rmtree(site / "_build", ignore_errors=True)
         raise NotebookError("the book must build without a warning; see above.")

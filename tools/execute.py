@@ -14,7 +14,11 @@ from pathlib import Path
 
 import nbformat
 import yaml
-from notebook import NotebookError, check_parameters, read, with_outputs
+from nbformat import NotebookNode
+from notebook import NotebookError, check_parameters, read, tags, with_outputs
+
+# As in geomlib.sizes, which imports torch: seconds for four words.
+SIZES = ("auto", "smoke", "cpu", "gpu")
 
 
 def execute(path: Path, build: Path, given: dict[str, object]) -> Path:
@@ -22,11 +26,14 @@ def execute(path: Path, build: Path, given: dict[str, object]) -> Path:
     # Papermill is slow to import, and a wrong parameter needs no papermill.
     source = read(path)
     check_parameters(source, path.name, given)
+    size = given.get("size", "auto")
+    # It names folders that are emptied below.
+    if size not in SIZES:
+        raise NotebookError(f"size must be one of {', '.join(SIZES)}, got {size!r}.")
     import papermill
     from papermill.exceptions import PapermillExecutionError
     from traitlets.config import Config
 
-    size = str(given.get("size", "auto"))
     work = (build / "work" / size / path.stem).resolve()
     target = build / "executed" / size / path.name
     target.unlink(missing_ok=True)
@@ -43,20 +50,36 @@ def execute(path: Path, build: Path, given: dict[str, object]) -> Path:
             cwd=empty,
             kernel_name="python3",
             progress_bar=False,
-            # Sockets in a file of the user's alone, not on a port that others can read.
-            config=Config({"KernelManager": {"transport": "ipc"}}),
+            # Sockets in files of the user's alone, not on a port that others can read;
+            # beside the empty folder, and relative because such a path must be short.
+            config=Config({"KernelManager": {"transport": "ipc", "ip": "../socket"}}),
         )
     except PapermillExecutionError as error:
         raise NotebookError(
-            f"{path.name}, code cell {error.exec_count}: {error.ename}: {error.evalue}\n"
+            f"{path.name}, code cell {_number(source, error.cell_index)}: "
+            f"{error.ename}: {error.evalue}\n"
             + "\n".join(f"    {line}" for line in error.source.splitlines())
         ) from None
+    # Papermill takes sys.exit() for success, and leaves the cells after it undone.
+    if any(
+        output.output_type == "error"
+        for cell in executed.cells
+        for output in cell.get("outputs", [])
+    ):
+        raise NotebookError(f"{path.name} must run to its last cell, got sys.exit().")
     target.parent.mkdir(parents=True, exist_ok=True)
     finished = work / "finished.ipynb"
     nbformat.write(with_outputs(source, executed), finished)
     finished.replace(target)
     shutil.rmtree(work)
     return target
+
+
+def _number(source: NotebookNode, index: int) -> int:
+    """Which code cell of the source ran at ``index``: papermill injects one of its own."""
+    injected = any("parameters" in tags(cell) for cell in source.cells[:index])
+    until = source.cells[: index + 1 - injected]
+    return sum(cell.cell_type == "code" for cell in until)
 
 
 def main() -> int:

@@ -7,14 +7,14 @@ confirms it; to give up a kept run, delete its record in a commit that says why.
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import records
-from notebook import NotebookError, code_cells, parameters, read
+import scoreboard
+from notebook import NotebookError, code_cells, parameters, read, with_outputs
 
 from geomlib.places import write_text
 
@@ -51,8 +51,12 @@ def check(path: Path, executed: Path, fresh: dict, kept: dict, size: str) -> Non
     for claim, record in fresh.items():
         if size != "smoke" and record["verdict"] == "UNTRIED":
             raise NotebookError(f"{claim}: a run with overrides cannot be kept.")
-        if size != "smoke" and record["seeds"] != seeds[: len(record["seeds"])]:
-            raise NotebookError(f"{claim}: seeds must be the notebook's, {seeds}.")
+        num_seeds = max(len(record["seeds"]), min(3, len(seeds)))
+        if size != "smoke" and record["seeds"] != seeds[:num_seeds]:
+            raise NotebookError(
+                f"{claim}: seeds must be the notebook's, {seeds}, or the first three or "
+                f"more of them, got {record['seeds']}."
+            )
         reasons = records.differences(record, kept[claim]) if claim in kept else []
         if reasons:
             raise NotebookError(
@@ -80,12 +84,14 @@ def keep(root: Path, path: Path, size: str) -> int:
     check(path, executed, fresh, kept, size)
     if size == "smoke" and of_chapter(root / "results" / "cpu"):
         raise NotebookError(f"{path.name} has kept records; a smoke run adds nothing.")
+    # Refused before anything is kept: an edit made since the run must not be lost.
+    merged = with_outputs(read(path), read(executed))
     if size != "smoke":
         for name in fresh:
             text = (root / "build" / "results" / size / f"{name}.json").read_text()
             write_text(root / "results" / size / f"{name}.json", text)
     if size != "gpu":
-        shutil.copyfile(executed, path.with_suffix(".part"))
+        nbformat.write(merged, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
         # What ran is newer than its outputs' copy, so make does not run it again.
         os.utime(executed)
@@ -101,6 +107,8 @@ def main() -> int:
     try:
         for path in arguments.notebooks:
             count = keep(Path(), path, arguments.size)
+            found = records.load(Path("results/cpu"))
+            scoreboard.update_readme(Path("README.md"), list(found.values()))
             print(f"{path.stem}: {count} records kept")
     except NotebookError as error:
         print(error, file=sys.stderr)

@@ -49,22 +49,33 @@ def given_parameters(arguments: list[str]) -> dict[str, Any]:
 
 def run(path: Path, given: dict[str, Any]) -> None:
     """Execute the cells of a notebook in one namespace, parameters replaced."""
+    found = cells(path)
+    known = [
+        name for source, is_parameters in found if is_parameters for name in _names(source)
+    ]
+    if unknown := given.keys() - set(known):
+        raise SystemExit(
+            f"parameters must be ones that {path.name} has "
+            f"({', '.join(known)}), got {', '.join(sorted(unknown))}."
+        )
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for number, (source, is_parameters) in enumerate(cells(path), start=1):
+    for number, (source, is_parameters) in enumerate(found, start=1):
         try:
             _execute(source, f"{path.name}, code cell {number}", namespace)
         except Exception as error:
             error.add_note(f"in {path.name}, code cell {number}")
             raise
         if is_parameters:
-            unknown = given.keys() - namespace.keys()
-            if unknown:
-                known = [name for name in namespace if not name.startswith("_")]
-                raise SystemExit(
-                    f"parameters must be ones that {path.name} has "
-                    f"({', '.join(known)}), got {', '.join(sorted(unknown))}."
-                )
             namespace.update(given)
+
+
+def _names(source: str) -> list[str]:
+    """Names that a cell assigns."""
+    return [
+        node.id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
 
 
 def _execute(source: str, name: str, namespace: dict[str, Any]) -> None:

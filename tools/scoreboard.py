@@ -49,7 +49,7 @@ def in_order(notebook: Path, found: dict[str, records.Record]) -> list[records.R
     """Records of one chapter, as the notebook judges them."""
     printed = "\n".join(printed_lines(read(notebook)))
     of_chapter = [r for r in found.values() if r["chapter"] == notebook.stem]
-    return sorted(of_chapter, key=lambda record: printed.find(f" {record['claim']}:"))
+    return sorted(of_chapter, key=lambda record: printed.find(f" {record['claim']} "))
 
 
 def rows(record: records.Record) -> list[str]:

@@ -170,8 +170,8 @@ def line(record: Record) -> str:
     """The one line that a notebook prints for a record."""
     values = " ".join(f"{value:.3g}" for value in record["values"])
     return (
-        f"{record['verdict']:7} {record['claim']}: {values} "
-        f"(wanted {criterion(record)}; {num_inside(record)} of {len(record['values'])})"
+        f"{record['verdict']:7} {record['claim']} ({criterion(record)}; "
+        f"{num_inside(record)} of {len(record['values'])}): {values}"
     )
 
 

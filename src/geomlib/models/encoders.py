@@ -25,7 +25,7 @@ def small_cnn(*, in_channels: int, num_features: int, seed: int) -> nn.Sequentia
     at_least("num_features", num_features, 4)
     widths = (in_channels, num_features // 4, num_features // 2, num_features)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         layers: list[nn.Module] = []
         for narrow, wide in pairwise(widths):
             layers += [nn.Conv2d(narrow, wide, 3, stride=2, padding=1), nn.ReLU()]
@@ -44,7 +44,7 @@ def mlp_head(*widths: int, seed: int) -> nn.Sequential:
     """
     at_least("number of widths", len(widths), 2)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         layers: list[nn.Module] = []
         for narrow, wide in pairwise(widths):
             layers += [nn.Linear(narrow, wide), nn.ReLU()]

@@ -95,13 +95,8 @@ def optimal_head(
     Raises:
         ValueError: If ``num_outputs`` is below 1 or above d.
     """
-    dim = len(canonical.correlations)
-    at_least("num_outputs", num_outputs, 1)
-    at_least("dimension of the representations less num_outputs", dim - num_outputs, 0)
     k = canonical.directions @ torch.diag(canonical.correlations) @ canonical.directions.mT
-    generator = torch.Generator().manual_seed(seed)
-    start = torch.randn(num_outputs, dim, generator=generator, dtype=torch.float64)
-    a = (start / dim**0.5).to(k).requires_grad_()
+    a = random_start(canonical, num_outputs, torch.Generator().manual_seed(seed))
     _ = minimise(
         lambda: loss(a @ a.mT, a @ k @ a.mT),
         [a],
@@ -109,3 +104,18 @@ def optimal_head(
         learning_rate=learning_rate,
     )
     return a.detach() @ canonical.inverse_root
+
+
+def random_start(
+    canonical: Canonical, num_outputs: int, generator: torch.Generator
+) -> Float[Tensor, "k d"]:
+    """Random leaf weights in whitened coordinates, each row of unit length on average.
+
+    Raises:
+        ValueError: If ``num_outputs`` is below 1 or above the dimension.
+    """
+    dim = len(canonical.correlations)
+    at_least("num_outputs", num_outputs, 1)
+    at_least("dimension of the representations less num_outputs", dim - num_outputs, 0)
+    start = torch.randn(num_outputs, dim, generator=generator, dtype=torch.float64)
+    return (start / dim**0.5).to(canonical.directions).requires_grad_()

@@ -19,11 +19,11 @@ from geomlib.whitening.population import VARIANCE_EPS
 
 
 def spectral_contrastive(rho: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
-    r"""Weights of the spectral contrastive loss, :math:`t = \rho`.
+    r"""Weights of the spectral contrastive loss, :math:`t = [\rho]_+`.
 
     Source: HaoChen et al. 2021 (arXiv:2106.04156), by Eckart & Young 1936.
     """
-    return rho.clone()
+    return rho.clamp(min=0)
 
 
 def barlow_twins(rho: Float[Tensor, " k"], *, redundancy: float) -> Float[Tensor, " k"]:
@@ -63,7 +63,7 @@ def barlow_twins_reach(rho: Float[Tensor, " d"], *, redundancy: float) -> int:
         rho: Canonical correlations, descending; those not above 0 are out of reach.
         redundancy: Weight of the off-diagonal term.
 
-    >>> barlow_twins_reach(torch.tensor([0.9, 0.8, 0.1]), redundancy=1.0)
+    >>> barlow_twins_reach(torch.tensor([0.9, 0.2, 0.1]), redundancy=1.0)
     2
     """
     usable = rho[rho > 0]

@@ -1,0 +1,50 @@
+"""Figures: the ellipse solves its equation, the style is the published palette."""
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+
+from geomlib import figures
+
+
+@pytest.mark.parametrize("correlation", [-0.99, 0.0, 0.7])
+def test_ellipse_lies_one_standard_deviation_from_the_mean(correlation):
+    cross = correlation * 3 * 0.5
+    covariance = torch.tensor([[9.0, cross], [cross, 0.25]], dtype=torch.float64)
+    points = figures.covariance_ellipse(covariance).numpy()
+    distance = (points * np.linalg.solve(covariance.numpy(), points)).sum(axis=0)
+    np.testing.assert_allclose(distance, 1, rtol=1e-9)
+    # It goes all round: both axes' extremes are the standard deviations.
+    np.testing.assert_allclose(points.max(axis=1), [3, 0.5], rtol=1e-3)
+    np.testing.assert_allclose(points.min(axis=1), [-3, -0.5], rtol=1e-3)
+
+
+def test_ellipse_is_closed_and_as_fine_as_asked():
+    points = figures.covariance_ellipse(torch.eye(2, dtype=torch.float64), num_points=9)
+    assert points.shape == (2, 9)
+    assert torch.allclose(points[:, 0], points[:, -1], atol=1e-12)
+
+
+def test_ellipse_refuses_fewer_than_three_points():
+    with pytest.raises(ValueError, match="num_points must be at least 3, got 2"):
+        figures.covariance_ellipse(torch.eye(2), num_points=2)
+
+
+def test_style_draws_in_colours_that_the_colour_blind_tell_apart():
+    # Okabe & Ito's table, in per cent of red, green and blue, black left to the end.
+    blue, vermillion, green, purple, orange, sky, yellow = (
+        (0, 114, 178),
+        (213, 94, 0),
+        (0, 158, 115),
+        (204, 121, 167),
+        (230, 159, 0),
+        (86, 180, 233),
+        (240, 228, 66),
+    )
+    with mpl.rc_context():
+        figures.use_style()
+        colours = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+        found = [tuple(round(255 * c) for c in mpl.colors.to_rgb(name)) for name in colours]
+    expected = [blue, vermillion, green, purple, orange, sky, (0, 0, 0), yellow]
+    assert found == expected
