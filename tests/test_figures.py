@@ -1,6 +1,9 @@
 """Figures: the ellipse solves its equation, the style is the published palette."""
 
+from base64 import b64encode
+
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -48,3 +51,21 @@ def test_style_draws_in_colours_that_the_colour_blind_tell_apart():
         found = [tuple(round(255 * c) for c in mpl.colors.to_rgb(name)) for name in colours]
     expected = [blue, vermillion, green, purple, orange, sky, (0, 0, 0), yellow]
     assert found == expected
+
+
+def test_film_holds_every_frame_and_asks_no_host():
+    frames = []
+    for height in (1, 2, 3):
+        figure, ax = plt.subplots(figsize=(2, 1))
+        ax.plot([0, height])
+        frames.append(figures.png(figure))
+    film = figures.film(frames, description='A line <rises> "twice".')._repr_html_()
+    assert all(b64encode(frame).decode() in film for frame in frames)
+    assert 'alt="A line &lt;rises&gt; &quot;twice&quot;."' in film
+    assert "http" not in film
+    assert plt.get_fignums() == []
+
+
+def test_film_refuses_a_single_frame():
+    with pytest.raises(ValueError, match="number of frames must be at least 2, got 1"):
+        figures.film([b""], description="Nothing moves.")

@@ -1,13 +1,22 @@
 """The book's look, and the few shapes that more than one figure draws."""
 
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
 from importlib.resources import files
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import torch
 from jaxtyping import Float
+from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
-from geomlib.checks import at_least
+from geomlib.checks import at_least, positive
 
 
 def use_style() -> None:
@@ -27,3 +36,71 @@ def covariance_ellipse(
     angle = torch.linspace(0, 2 * torch.pi, num_points, dtype=covariance.dtype)
     circle = torch.stack([angle.cos(), angle.sin()])
     return torch.linalg.cholesky(covariance) @ circle
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film as a notebook shows it, where Jupyter is installed or not.
+
+    Attributes:
+        html: One piece of HTML with frames, button, slider and script.
+    """
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def film(frames: Sequence[bytes], *, description: str, interval: float = 0.12) -> Film:
+    """Frames with a button and a slider, in one piece of HTML that needs no network.
+
+    It starts still, on its last frame, so that a page at rest shows where it ends.
+
+    Args:
+        frames: PNG files in order, of one size.
+        description: What is seen, for readers who do not see it.
+        interval: Seconds from frame to frame.
+
+    Raises:
+        ValueError: If there are fewer than two frames.
+    """
+    at_least("number of frames", len(frames), 2)
+    positive("interval", interval)
+    sources = [f"data:image/png;base64,{b64encode(frame).decode()}" for frame in frames]
+    # Named for what it shows, so that two films on a page stay apart.
+    name = f"film-{sha256(''.join(sources).encode()).hexdigest()[:12]}"
+    last = len(frames) - 1
+    return Film(
+        f'<div id="{name}"><img alt="{escape(description, quote=True)}" '
+        f'src="{sources[-1]}" style="max-width: 100%"><div style="display: flex">'
+        f'<button type="button" aria-label="Play or pause">Play</button>'
+        f'<input type="range" aria-label="Frame" min="0" max="{last}" value="{last}" '
+        'style="flex: 1"></div></div><script>(() => {'
+        f"const frames = {json.dumps(sources)};"
+        f'const film = document.getElementById("{name}");'
+        'const [image, button, slider] = ["img", "button", "input"].map('
+        "(tag) => film.querySelector(tag));"
+        "let timer = null;"
+        "const show = () => { image.src = frames[slider.value]; };"
+        "const stop = () => { clearInterval(timer); timer = null;"
+        ' button.textContent = "Play"; };'
+        "const step = () => { if (+slider.value === frames.length - 1) { stop(); return; }"
+        " slider.value = +slider.value + 1; show(); };"
+        'slider.addEventListener("input", () => { stop(); show(); });'
+        'button.addEventListener("click", () => { if (timer) { stop(); return; }'
+        " if (+slider.value === frames.length - 1) { slider.value = 0; show(); }"
+        ' button.textContent = "Pause";'
+        f" timer = setInterval(step, {1000 * interval:g}); }});"
+        "})();</script>"
+    )
+
+
+def png(figure: Figure) -> bytes:
+    """PNG file of a figure, which is closed: a frame of a film, in 64 colours."""
+    drawn, small = BytesIO(), BytesIO()
+    figure.savefig(drawn, format="png")
+    plt.close(figure)
+    # A film holds dozens of frames; a palette makes each a third of its size.
+    Image.open(drawn).convert("RGB").quantize(64).save(small, "png", optimize=True)
+    return small.getvalue()

@@ -105,6 +105,10 @@ def choose(
             "smoke, cpu and gpu must have the same settings, got "
             + "; ".join(f"{name}: {', '.join(table[name])}" for name in SIZES)
         )
+    if shadowed := sorted(Run.__dataclass_fields__.keys() & cpu.keys()):
+        raise ValueError(
+            f"settings must not be called as a run's own fields, got {', '.join(shadowed)}."
+        )
     chosen = _checked_seeds(seeds)
     settings = {**table[size], **_checked_overrides(chapter, overrides, table[size])}
     on_gpu = size == "gpu" and torch.cuda.is_available()

@@ -14,6 +14,8 @@ from geomlib.whitening.agreement import (
     largest_angle,
     metric_error,
     standardised,
+    unit_trace,
+    whitened,
 )
 from geomlib.whitening.moments import canonical, synthetic
 from geomlib.whitening.weights import head_metric
@@ -101,6 +103,29 @@ def test_standardised_outputs_have_unit_variance_and_their_old_directions():
     ratios = scaled / W
     np.testing.assert_allclose(ratios, ratios[:, :1].expand(3, 6), rtol=1e-9)
     assert (ratios > 0).all()
+
+
+def test_nothing_is_measured_against_a_total_collapse():
+    with pytest.raises(ValueError, match=r"norm of the head must be .* above 0, got 0\.0"):
+        agreement(torch.zeros(3, 6).double(), T, FORM)
+    with pytest.raises(ValueError, match=r"largest predicted weight must be .* got 0\.0"):
+        agreement(head(), torch.zeros(3).double(), FORM)
+
+
+def test_whitened_head_is_the_symmetric_whitening_of_its_outputs():
+    W, covariance = gaussian(3, 6), (FORM.root @ FORM.root).numpy()
+    S = W.numpy() @ covariance @ W.numpy().T
+    expected = np.linalg.inv(scipy.linalg.sqrtm(S)) @ W.numpy()
+    np.testing.assert_allclose(whitened(W, FORM), expected, rtol=1e-8)
+
+
+def test_whitened_and_unit_trace_heads_see_the_same_directions():
+    W, covariance = gaussian(3, 6), FORM.root @ FORM.root
+    white, scaled = whitened(W, FORM), unit_trace(W, FORM)
+    np.testing.assert_allclose(white @ covariance @ white.T, np.eye(3), atol=1e-9)
+    assert (scaled @ covariance @ scaled.T).trace().item() == pytest.approx(1, rel=1e-12)
+    assert largest_angle(white.T, W.T) < 1e-6
+    np.testing.assert_allclose(scaled / W, (scaled / W)[0, 0].expand(3, 6), rtol=1e-9)
 
 
 def test_found_weights_are_those_of_the_head():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 
 from geomlib import losses
@@ -65,6 +66,14 @@ def test_vicreg_is_the_samples_term_by_term(term, scale):
     s, r = second_moments(z1, z2, correction=int(term != "invariance"))
     expected = losses.vicreg(z1, z2, **only).item()
     assert population.vicreg(s, r, **only).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_hard_whitening_is_the_distance_of_whitened_views():
+    z1, z2 = exchangeable()
+    s, r = second_moments(z1, z2)
+    whitening = np.linalg.inv(scipy.linalg.sqrtm(s.numpy()))
+    expected = (((z1 - z2).numpy() @ whitening) ** 2).sum(axis=1).mean()
+    assert population.hard_whitening(s, r).item() == pytest.approx(expected, rel=1e-9)
 
 
 # Against a large Gaussian sample.
@@ -151,6 +160,16 @@ def test_spectral_gradient_vanishes_at_the_closed_form(k):
 
 
 @pytest.mark.parametrize("k", [2, 4, 8])
+def test_hard_whitening_gradient_vanishes_at_the_closed_form(k):
+    form = a_form(0.9, 0.4, k)
+    A = optimum(weights.hard_whitening(form.correlations[:k]), form)
+    assert gradient(population.hard_whitening, A, form).abs().max() < 1e-8
+    loss = population.hard_whitening(A @ A.T, A @ whitened_cross(form) @ A.T)
+    rho = np.linspace(0.9, 0.4, k)  # Ky Fan: the trace of R is at most their sum
+    assert loss.item() == pytest.approx(2 * (k - rho.sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize("k", [2, 4, 8])
 @pytest.mark.parametrize("redundancy", [0.3, 1.0, 3.0])
 def test_barlow_gradient_vanishes_at_the_closed_form(k, redundancy):
     form = a_form(0.9, 0.7, k)
@@ -158,6 +177,143 @@ def test_barlow_gradient_vanishes_at_the_closed_form(k, redundancy):
     loss = partial(population.barlow_twins, redundancy=redundancy)
     assert gradient(loss, optimum(t, form), form).abs().max() < 1e-8
     assert gradient(loss, optimum(t.flip(0), form), form).abs().max() > 1e-3
+
+
+# Beyond stationarity: no head does better.
+
+
+def value(loss: Callable[[Tensor, Tensor], Tensor], A: Tensor, form: Canonical) -> float:
+    return loss(A @ A.T, A @ whitened_cross(form) @ A.T).item()
+
+
+def smallest_rise(
+    loss: Callable[[Tensor, Tensor], Tensor], A: Tensor, form: Canonical, *, scale: float
+) -> float:
+    """Least that the loss gains by a random move of the head, of fifty."""
+    moves = torch.tensor(np.random.default_rng(0).normal(size=(50, *A.shape)))
+    return min(value(loss, A + scale * E, form) for E in moves) - value(loss, A, form)
+
+
+def descended(
+    loss: Callable[[Tensor, Tensor], Tensor], form: Canonical, k: int, num_starts: int = 2
+) -> tuple[float, np.ndarray]:
+    """Best of a few minima over heads of k outputs, by scipy from random heads."""
+    d = len(form.correlations)
+
+    def loss_and_gradient(a: np.ndarray) -> tuple[float, np.ndarray]:
+        A = torch.tensor(a.reshape(k, d))
+        return value(loss, A, form), gradient(loss, A, form).numpy().ravel()
+
+    options = {"maxiter": 3000, "maxfun": 10_000, "ftol": 1e-15, "gtol": 1e-10}
+    found = [
+        minimize(
+            loss_and_gradient,
+            np.random.default_rng(start).normal(size=k * d),
+            jac=True,
+            method="L-BFGS-B",
+            options=options,
+        )
+        for start in range(num_starts)
+    ]
+    best = min(found, key=lambda f: f.fun)
+    return best.fun, best.x.reshape(k, d)
+
+
+def form_of(*rho: float, seed: int = 0) -> Canonical:
+    return canonical(synthetic(torch.tensor(rho).double(), condition=30.0, seed=seed))
+
+
+def test_hard_whitening_does_not_see_an_invertible_map_of_the_outputs():
+    form = a_form(0.9, 0.4, 4)
+    rng = np.random.default_rng(0)
+    A, M = torch.tensor(rng.normal(size=(3, 6))), torch.tensor(rng.normal(size=(3, 3)))
+    expected = value(population.hard_whitening, A, form)
+    assert value(population.hard_whitening, M @ A, form) == pytest.approx(
+        expected, rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_no_head_is_below_ky_fan(k):
+    form = a_form(0.9, 0.4, 4)
+    least = 2 * (1 - form.correlations[:k]).sum().item()
+    A = optimum(weights.hard_whitening(form.correlations[:k]), form)
+    assert value(population.hard_whitening, A, form) == pytest.approx(least, rel=1e-9)
+    for scale in (0.01, 0.1, 10.0):  # the last is as good as a random head
+        rise = smallest_rise(population.hard_whitening, A, form, scale=scale)
+        assert rise > 0
+    assert descended(population.hard_whitening, form, k)[0] == pytest.approx(
+        least, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("k", [4, 8])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_barlow_of_a_large_redundancy_rises_around_the_closed_form(k, seed):
+    rho = np.sort(np.random.default_rng(seed).uniform(0.7, 1, k))[::-1]
+    form = form_of(*rho, 0.6, 0.3, seed=seed)
+    t = weights.barlow_twins(form.correlations[:k], redundancy=10.0)
+    loss, A = partial(population.barlow_twins, redundancy=10.0), optimum(t, form)
+    assert gradient(loss, A, form).abs().max() < 1e-8
+    for scale in (1e-3, 1e-2, 0.1):
+        assert smallest_rise(loss, A, form, scale=scale) > 0
+    # Outputs of slightly unequal correlation gain a little, below a millionth.
+    found, _ = descended(loss, form, k)
+    assert found == pytest.approx(value(loss, A, form), rel=1e-5)
+
+
+def one_direction_each(form: Canonical, k: int) -> Tensor:
+    return form.directions[:, :k].T.clone()
+
+
+@pytest.mark.parametrize("rho", [(0.66, 0.6, 0.5), (0.65, 0.4, 0.2, 0.1)])
+def test_barlow_below_two_thirds_rises_around_one_direction_an_output(rho):
+    k, form = len(rho), form_of(*rho, 0.05, 0.01)
+    loss, A = partial(population.barlow_twins, redundancy=1e3), one_direction_each(form, k)
+    t = weights.hard_whitening(form.correlations[:k])
+    torch.testing.assert_close(
+        form.inverse_root @ A.T @ A @ form.inverse_root, weights.head_metric(t, form)
+    )
+    assert gradient(loss, A, form).abs().max() < 1e-8
+    for scale in (1e-3, 1e-2, 0.1):
+        assert smallest_rise(loss, A, form, scale=scale) > 0
+
+
+@pytest.mark.parametrize(("rho", "rises"), [((0.66, 0.5), True), ((0.9, 0.7), False)])
+def test_two_thirds_decide_whether_outputs_mix(rho, rises):
+    # Two outputs turn towards each other at rates that keep them uncorrelated across
+    # views; the redundancy then does not see it, and the diagonal decides.
+    form = form_of(*rho, 0.1)
+    turn = torch.tensor([[1.0, 0.1], [-0.1 * rho[1] / rho[0], 1.0]], dtype=torch.float64)
+    loss, A = partial(population.barlow_twins, redundancy=1e3), one_direction_each(form, 2)
+    assert (value(loss, turn @ A, form) > value(loss, A, form)) == rises
+
+
+@pytest.mark.parametrize(
+    ("rho", "k", "redundancy", "num_lost"),
+    [
+        ((0.9, 0.7, 0.5, 0.2), 3, 1.0, 0),
+        ((0.9, 0.3, 0.1), 2, 0.3, 0),
+        ((0.9, 0.8, 0.7, 0.4, 0.1), 4, 0.05, 1),
+        ((0.9, 0.8, 0.7, 0.6, 0.3, 0.1), 5, 0.3, 1),
+    ],
+)
+def test_barlow_closed_form_is_the_minimum_over_all_heads(rho, k, redundancy, num_lost):
+    form = form_of(*rho)
+    t = weights.barlow_twins(form.correlations[:k], redundancy=redundancy)
+    assert (t == 0).sum() == num_lost
+    loss = partial(population.barlow_twins, redundancy=redundancy)
+    y = t * form.correlations[:k]
+    r = y.mean()
+    expected = k * (1 - r) ** 2 + redundancy * (y.square().sum() - k * r**2)
+    found, A = descended(loss, form, k)
+    assert found == pytest.approx(expected.item(), rel=1e-8)
+    A = torch.tensor(A / np.linalg.norm(A, axis=1, keepdims=True))
+    top = form.directions[:, :k]
+    np.testing.assert_allclose(A.T @ A, top @ torch.diag(t) @ top.T, atol=1e-5)
+
+
+# Where VICReg's hinge is idle, active or in between.
 
 
 @pytest.mark.parametrize("k", [2, 4, 8])
@@ -209,6 +365,22 @@ def test_optimal_head_reaches_the_spectral_minimum():
     metric = weights.head_metric(form.correlations[:3], form)
     for found in (W, other):
         np.testing.assert_allclose(found.T @ found, metric, rtol=1e-4, atol=1e-3)
+
+
+def test_optimal_head_is_watched_from_its_start_to_before_its_last_step():
+    seen: list[Tensor] = []
+    form = a_form(0.9, 0.5, 3)
+    options = {"num_outputs": 2, "learning_rate": 0.1, "seed": 0}
+    loss = population.spectral_contrastive
+    W = population.optimal_head(loss, form, num_steps=3, watch=seen.append, **options)
+    assert len(seen) == 3
+    assert not seen[0].requires_grad
+    A = seen[0] @ form.root
+    value = loss(A @ A.T, A @ whitened_cross(form) @ A.T)
+    later = W @ form.root
+    assert loss(later @ later.T, later @ whitened_cross(form) @ later.T) < value
+    assert not torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[2], W)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from geomlib.whitening import recipes, weights
+from geomlib import losses
+from geomlib.whitening import recipes, sampled, weights
 from geomlib.whitening.moments import canonical, synthetic
 
 FORM = canonical(
@@ -16,6 +17,7 @@ FORM = canonical(
         seed=0,
     )
 )
+TWO = canonical(synthetic(torch.tensor([0.95, 0.3, 0.1]).double(), condition=9.0, seed=0))
 RHO = np.array([0.95, 0.85, 0.7])
 fit = partial(recipes.fit, canonical=FORM, num_outputs=3, num_steps=1200, seed=0)
 
@@ -58,9 +60,36 @@ def test_vicreg_head_as_published_loses_a_direction():
     assert found.agreement.num_lost == 1
 
 
-def test_fit_refuses_outputs_that_the_closed_form_gives_up():
-    with pytest.raises(ValueError, match="Ask for fewer outputs"):
-        fit(recipes.barlow_twins(redundancy=1.0), num_outputs=6)
+def test_hard_whitening_head_weighs_all_alike():
+    check(fit(recipes.hard_whitening()), np.ones(3), error=1e-4)
+
+
+def test_barlow_head_loses_the_direction_that_its_form_gives_up():
+    # Of two directions of correlation 0.95 and 0.3 the second is lost below 0.027.
+    found = fit(recipes.barlow_twins(redundancy=0.01), canonical=TWO, num_outputs=2)
+    np.testing.assert_allclose(found.predicted, [2, 0], atol=1e-12)
+    assert found.agreement.num_lost == found.agreement.num_lost_predicted == 1
+    assert found.agreement.error < 0.01
+
+
+@pytest.mark.parametrize("critic", ["cosine", "dot", "distance"])
+def test_info_nce_is_trained_on_samples_with_its_own_settings(critic):
+    options = {"temperature": 0.7, "critic": critic}
+    recipe = recipes.info_nce(**options)
+    assert torch.equal(
+        recipe.weights(FORM.correlations), weights.info_nce(FORM.correlations, **options)
+    )
+    steps = {"num_outputs": 2, "num_steps": 4, "learning_rate": 0.1, "seed": 1}
+    head = sampled.optimal_head(partial(losses.info_nce, **options), FORM, **steps)
+    if critic == "cosine":  # only the cosine does not see the scale
+        head = head / (head @ FORM.root).norm()
+    found = recipes.fit(recipe, FORM, **steps)
+    torch.testing.assert_close(found.head, head)
+
+
+def test_fit_refuses_where_no_closed_form_is_known():
+    with pytest.raises(ValueError, match="every correlation must be above 2/3"):
+        fit(recipes.barlow_twins(redundancy=2.0), num_outputs=4)
 
 
 def test_recipes_pass_their_settings_to_the_weights():

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from geomlib.checks import positive
 from geomlib.whitening.moments import Canonical
 from geomlib.whitening.weights import head_metric
 
@@ -43,8 +44,14 @@ def agreement(
         head: Weights W of the trained head.
         weights: Predicted weight of each top canonical direction.
         canonical: Canonical form of the moments that the head was trained on.
+
+    Raises:
+        ValueError: If the head, or the closed form, gives up every direction: there is
+            then no angle and no condition to speak of.
     """
     a = head @ canonical.root
+    positive("largest predicted weight", float(weights.max()))
+    positive("norm of the head", float(a.norm()))
     # The kept directions are the leading right singular vectors; squares are variances.
     _, singular, right = torch.linalg.svd(a, full_matrices=False)
     variances = singular.square()
@@ -66,6 +73,18 @@ def standardised(head: Float[Tensor, "k d"], canonical: Canonical) -> Float[Tens
     form speaks of.
     """
     return head / (head @ canonical.root).norm(dim=1, keepdim=True)
+
+
+def whitened(head: Float[Tensor, "k d"], canonical: Canonical) -> Float[Tensor, "k d"]:
+    """Head with its outputs whitened, S = I: what hard whitening puts after it."""
+    a = head @ canonical.root
+    values, vectors = torch.linalg.eigh(a @ a.mT)
+    return vectors @ torch.diag(values.rsqrt()) @ vectors.mT @ head
+
+
+def unit_trace(head: Float[Tensor, "k d"], canonical: Canonical) -> Float[Tensor, "k d"]:
+    """Head scaled to a total output variance of 1, for a loss blind to the scale."""
+    return head / (head @ canonical.root).norm()
 
 
 def found_weights(head: Float[Tensor, "k d"], canonical: Canonical) -> Float[Tensor, " k"]:

@@ -2,8 +2,8 @@ r"""Self-supervised losses as functions of a linear head's output moments.
 
 A head :math:`z = W h` has output covariance :math:`S = A A^\top` and cross-view
 covariance :math:`R = A K A^\top` with :math:`A = W \Sigma^{1/2}`. Each loss below is the
-infinite-sample limit of its namesake in ``geomlib.losses`` for centred outputs. For the
-spectral loss and VICReg this needs nothing but second moments; so does Barlow Twins.
+infinite-sample limit of its namesake in ``geomlib.losses`` for centred outputs, which
+for these losses needs nothing but second moments.
 """
 
 from collections.abc import Callable
@@ -70,6 +70,14 @@ def vicreg(
     )
 
 
+def hard_whitening(s: Float[Tensor, "k k"], r: Float[Tensor, "k k"]) -> Float[Tensor, ""]:
+    r"""Mean squared distance of the views once the outputs are whitened, 2 (k - tr S⁻¹R).
+
+    Source: Ermolov et al. 2021 (arXiv:2007.06346), whitening with the full population.
+    """
+    return 2 * (len(s) - torch.linalg.solve(s, r).trace())
+
+
 def optimal_head(
     loss: Callable[[Tensor, Tensor], Tensor],
     canonical: Canonical,
@@ -78,6 +86,7 @@ def optimal_head(
     num_steps: int,
     learning_rate: float,
     seed: int,
+    watch: Callable[[Float[Tensor, "k d"]], None] | None = None,
 ) -> Float[Tensor, "k d"]:
     r"""Linear head W found by gradient descent on a population loss, from random weights.
 
@@ -91,14 +100,21 @@ def optimal_head(
         num_steps: Steps of Adam.
         learning_rate: Its first rate.
         seed: Seed of the initial weights.
+        watch: Called with the head before each step.
 
     Raises:
         ValueError: If ``num_outputs`` is below 1 or above d.
     """
     k = canonical.directions @ torch.diag(canonical.correlations) @ canonical.directions.mT
     a = random_start(canonical, num_outputs, torch.Generator().manual_seed(seed))
+
+    def watched_loss() -> Tensor:
+        if watch is not None:
+            watch(a.detach() @ canonical.inverse_root)
+        return loss(a @ a.mT, a @ k @ a.mT)
+
     _ = minimise(
-        lambda: loss(a @ a.mT, a @ k @ a.mT),
+        watched_loss,
         [a],
         num_steps=num_steps,
         learning_rate=learning_rate,

@@ -3,36 +3,41 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from geomlib.whitening import population, weights
+from geomlib import losses
+from geomlib.whitening import population, sampled, weights
 from geomlib.whitening.agreement import (
     Agreement,
     agreement,
     found_weights,
     standardised,
+    unit_trace,
+    whitened,
 )
 from geomlib.whitening.moments import Canonical
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A population loss and what it predicts.
+    """A loss on linear heads and what it predicts.
 
     Attributes:
         title: Name and settings, for figures.
-        loss: Function of output covariance and cross-view covariance.
+        train: Function that descends on the loss and returns a head; called as
+            ``population.optimal_head`` is, without its loss.
         weights: Closed-form weights of given canonical correlations.
-        sees_scale: Whether the loss changes with the scale of an output; heads of one
-            that does not are standardised before they are compared.
+        normalise: Picks, of all heads that the loss cannot tell apart, the one that the
+            closed form speaks of; None where it tells all apart but for rotations.
     """
 
     title: str
-    loss: Callable[[Tensor, Tensor], Tensor]
+    train: Callable[..., Tensor]
     weights: Callable[[Tensor], Tensor]
-    sees_scale: bool = True
+    normalise: Callable[[Tensor, Canonical], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Fit:
     """A trained head beside its prediction.
 
     Attributes:
-        head: Weights W, outputs standardised if the loss does not see their scale.
+        head: Weights W, normalised where the loss cannot tell heads apart.
         found: Weight that the head gives to each top canonical direction.
         predicted: Weight of the closed form.
         agreement: How far the two are apart.
@@ -55,17 +60,32 @@ class Fit:
 def spectral_contrastive() -> Recipe:
     """Spectral contrastive loss: each direction weighs its correlation."""
     return Recipe(
-        "Spectral loss", population.spectral_contrastive, weights.spectral_contrastive
+        "Spectral loss",
+        partial(population.optimal_head, population.spectral_contrastive),
+        weights.spectral_contrastive,
+    )
+
+
+def hard_whitening() -> Recipe:
+    """Views pulled together under the constraint S = I: every direction weighs 1."""
+    return Recipe(
+        "Hard whitening",
+        partial(population.optimal_head, population.hard_whitening),
+        weights.hard_whitening,
+        whitened,
     )
 
 
 def barlow_twins(*, redundancy: float) -> Recipe:
-    """Barlow Twins: directions of low correlation weigh more."""
+    """Barlow Twins: directions of low correlation weigh more, or are lost."""
     return Recipe(
         f"Barlow Twins (lambda {redundancy:g})",
-        partial(population.barlow_twins, redundancy=redundancy),
+        partial(
+            population.optimal_head,
+            partial(population.barlow_twins, redundancy=redundancy),
+        ),
         partial(weights.barlow_twins, redundancy=redundancy),
-        sees_scale=False,
+        standardised,
     )
 
 
@@ -74,8 +94,19 @@ def vicreg(*, invariance: float, variance: float, covariance: float) -> Recipe:
     options = {"invariance": invariance, "variance": variance, "covariance": covariance}
     return Recipe(
         f"VICReg ({invariance:g}, {variance:g}, {covariance:g})",
-        partial(population.vicreg, **options),
+        partial(population.optimal_head, partial(population.vicreg, **options)),
         partial(weights.vicreg, **options),
+    )
+
+
+def info_nce(*, temperature: float, critic: Literal["cosine", "dot", "distance"]) -> Recipe:
+    """InfoNCE on batches of Gaussian views."""
+    options: dict[str, Any] = {"temperature": temperature, "critic": critic}
+    return Recipe(
+        f"InfoNCE, {critic} (tau {temperature:g})",
+        partial(sampled.optimal_head, partial(losses.info_nce, **options)),
+        partial(weights.info_nce, **options),
+        unit_trace if critic == "cosine" else None,
     )
 
 
@@ -103,16 +134,15 @@ def fit(
             ``num_outputs`` is out of range.
     """
     predicted = recipe.weights(canonical.correlations[:num_outputs])
-    head = population.optimal_head(
-        recipe.loss,
+    head = recipe.train(
         canonical,
         num_outputs=num_outputs,
         num_steps=num_steps,
         learning_rate=learning_rate,
         seed=seed,
     )
-    if not recipe.sees_scale:
-        head = standardised(head, canonical)
+    if recipe.normalise is not None:
+        head = recipe.normalise(head, canonical)
     return Fit(
         head,
         found_weights(head, canonical),

@@ -6,14 +6,14 @@ canonical correlations, descending, and returns their weights.
 """
 
 from collections.abc import Callable
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
 from scipy.optimize import brentq
 from torch import Tensor
 
-from geomlib.checks import positive
+from geomlib.checks import at_least, one_of, positive
 from geomlib.whitening.moments import Canonical
 from geomlib.whitening.population import VARIANCE_EPS
 
@@ -26,65 +26,83 @@ def spectral_contrastive(rho: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
     return rho.clamp(min=0)
 
 
+def hard_whitening(rho: Float[Tensor, " k"]) -> Float[Tensor, " k"]:
+    """Weights under the constraint S = I, all 1: the representation is whitened exactly.
+
+    Also those of Barlow Twins with a large redundancy weight where every correlation is
+    below 2/3: each output then carries one canonical direction.
+
+    Source: Ermolov et al. 2021 (arXiv:2007.06346); the top k directions by Fan 1949.
+    """
+    return torch.ones_like(rho)
+
+
 def barlow_twins(rho: Float[Tensor, " k"], *, redundancy: float) -> Float[Tensor, " k"]:
     r"""Weights of Barlow Twins with standardised outputs, :math:`t = a/\rho + b/\rho^2`.
 
-    With :math:`m` and :math:`q` the means of :math:`1/\rho` and :math:`1/\rho^2`, the
-    common diagonal of the cross-correlation is
-    :math:`\bar r = (1 + (q/m - m)/\lambda) / (m + (q/m - m)/\lambda)`, and
-    :math:`b = -(1-\bar r)/(\lambda m)`, :math:`a = \bar r + (1-\bar r)/\lambda`. Exact for
-    :math:`\lambda \le 1` while every weight is positive; derived for this book.
+    The cross-correlation has eigenvalues :math:`y_j = t_j \rho_j` and, after a rotation
+    of the outputs, one value :math:`\bar r = \sum_j y_j / k` all along its diagonal. The
+    loss :math:`\lambda \sum_j y_j^2 + k (1 - \lambda) \bar r^2 - 2 k \bar r + k` under
+    :math:`\sum_j y_j / \rho_j = k` has its minimum at
+    :math:`y_j = [(1 - (1-\lambda) \bar r - \mu / \rho_j) / \lambda]_+`; a direction with
+    weight 0 is lost. For :math:`\lambda \le 1` this is the minimum over all heads; above
+    1 it was found to be while every correlation is above 2/3, where
+    :math:`(1 - 1/x)^2` is convex. Both need a rotation that equalises two diagonals at
+    once: there is one for 4, 8, 16, ... outputs (Hadamard) and was one in every case
+    tried but that of 3 outputs, where the metric is up to 2 % off. Derived for this book.
 
     Args:
-        rho: Canonical correlations, each above 0.
+        rho: Canonical correlations, descending, the first above 0.
         redundancy: :math:`\lambda` of the off-diagonal term.
 
     Raises:
-        ValueError: If a weight is not positive: the loss then gives up a direction, and
-            the formula no longer holds. Ask for fewer outputs or a larger redundancy.
+        ValueError: If ``redundancy`` is above 1 and a correlation at most 2/3: outputs
+            then differ from each other, and no closed form is known between that and
+            ``hard_whitening``.
 
     >>> barlow_twins(torch.tensor([0.5, 0.5]), redundancy=1.0)
     tensor([1., 1.])
     """
-    t = _barlow_stationary(rho, redundancy)
-    if not bool((t > 0).all()):
-        raise ValueError(
-            f"every weight must be positive for this formula, got {float(t.min()):.3g} "
-            f"at correlation {float(rho[t.argmin()]):.3g}: Barlow Twins gives this "
-            "direction up. Ask for fewer outputs or a larger redundancy."
-        )
-    return t
-
-
-def barlow_twins_reach(rho: Float[Tensor, " d"], *, redundancy: float) -> int:
-    """Largest number of outputs that Barlow Twins fills with the top correlations.
-
-    Args:
-        rho: Canonical correlations, descending; those not above 0 are out of reach.
-        redundancy: Weight of the off-diagonal term.
-
-    >>> barlow_twins_reach(torch.tensor([0.9, 0.2, 0.1]), redundancy=1.0)
-    2
-    """
-    usable = rho[rho > 0]
-    reach = 0
-    for num in range(1, len(usable) + 1):
-        if not bool((_barlow_stationary(usable[:num], redundancy) > 0).all()):
-            break
-        reach = num
-    return reach
-
-
-def _barlow_stationary(rho: Float[Tensor, " k"], redundancy: float) -> Float[Tensor, " k"]:
-    """Stationary weights on the given correlations, whatever their sign."""
     positive("redundancy", redundancy)
-    positive("smallest correlation", float(rho.min()))
-    m, q = (1 / rho).mean(), rho.pow(-2).mean()
-    spread = (q / m - m) / redundancy
-    mean_correlation = (1 + spread) / (m + spread)
-    b = -(1 - mean_correlation) / (redundancy * m)
-    a = mean_correlation + (1 - mean_correlation) / redundancy
-    return a / rho + b / rho.square()
+    positive("largest correlation", float(rho.max()))
+    if redundancy > 1 and float(rho.min()) <= 2 / 3:
+        raise ValueError(
+            "every correlation must be above 2/3 where redundancy is above 1, got "
+            f"{float(rho.min()):.3g} and {redundancy:g}. Ask for fewer outputs or a "
+            "redundancy of at most 1."
+        )
+    candidates = (
+        _barlow_correlations(rho[:num_kept], len(rho), redundancy)
+        for num_kept in range(int((rho > 0).sum()), 0, -1)
+    )
+    kept = next(y for y in candidates if float(y[-1]) > 0)
+    weights = torch.zeros_like(rho)
+    weights[: len(kept)] = kept / rho[: len(kept)]
+    return weights
+
+
+def _barlow_correlations(
+    kept: Float[Tensor, " r"], num_outputs: int, redundancy: float
+) -> Float[Tensor, " r"]:
+    r"""Eigenvalues y of the cross-correlation when these directions alone are kept.
+
+    Two linear equations fix the mean diagonal and the multiplier: the trace
+    :math:`\sum_j y_j = k \bar r` and the budget :math:`\sum_j y_j / \rho_j = k`.
+    """
+    inverse = 1 / kept
+    m, q = inverse.sum(), inverse.square().sum()
+    # lambda y_j = 1 - (1 - lambda) rbar - mu / rho_j, summed plain and over rho_j.
+    rest = 1 - redundancy
+    k, r = num_outputs, len(kept)
+    system = torch.stack(
+        [
+            torch.stack([m.new_tensor(redundancy * k + rest * r), m]),
+            torch.stack([rest * m, q]),
+        ]
+    )
+    right = torch.stack([m.new_tensor(r), m - redundancy * k])
+    mean_correlation, multiplier = torch.linalg.solve(system, right)
+    return (1 - rest * mean_correlation - multiplier * inverse) / redundancy
 
 
 def vicreg(
@@ -105,10 +123,17 @@ def vicreg(
         variance: :math:`\mu`.
         covariance: :math:`\nu`.
 
+    Raises:
+        ValueError: If a weight is out of range, or outputs that carry one direction each,
+            with unequal variances, cost less than the formula's equal ones: ``covariance``
+            is then too large for it.
+
     >>> vicreg(torch.tensor([0.9, 0.9]), invariance=1.0, variance=25.0, covariance=25.0)
     tensor([0.9999, 0.9999])
     """
     positive("covariance", covariance)
+    at_least("invariance", invariance, 0)
+    at_least("variance", variance, 0)
     kink = 1 - VARIANCE_EPS
 
     def weights(s: float, slope: float) -> Float[Tensor, " k"]:
@@ -118,20 +143,73 @@ def vicreg(
         return weights(s, variance / (2 * (s + VARIANCE_EPS) ** 0.5))
 
     # mean t(s) - s falls with s, so its root is the only stationary mean variance.
-    if float(below_kink(kink).mean()) < kink:
-        if float(below_kink(0.0).mean()) <= 0:
-            return torch.zeros_like(rho)
-        return below_kink(_root(lambda s: float(below_kink(s).mean()) - s, 0.0, kink))
-    # On the kink every slope from 0 to the hinge's own is a subgradient.
-    return weights(
-        kink,
-        _root(lambda g: float(weights(kink, g).mean()) - kink, 0.0, variance / 2),
-    )
+    if float(below_kink(kink).mean()) >= kink:
+        # On the kink every slope from 0 to the hinge's own is a subgradient.
+        slope = _root(lambda g: float(weights(kink, g).mean()) - kink, 0.0, variance / 2)
+        t = weights(kink, slope)
+    elif float(below_kink(0.0).mean()) > 0:
+        t = below_kink(_root(lambda s: float(below_kink(s).mean()) - s, 0.0, kink))
+    else:
+        t = torch.zeros_like(rho)
+
+    def cost(diagonal: Float[Tensor, " k"], t: Float[Tensor, " k"]) -> float:
+        pull = 2 * invariance * (t * (1 - rho)).sum()
+        spread = 2 * covariance * (t.square().sum() - diagonal.square().sum())
+        hinge = torch.relu(1 - (diagonal + VARIANCE_EPS).sqrt()).sum()
+        return float(pull + spread + variance * hinge)
+
+    # The rival: each output one direction, so that no covariance is left to pay for.
+    alone = (variance / (4 * invariance * (1 - rho))).square() - VARIANCE_EPS
+    alone = alone.nan_to_num(posinf=kink).clamp(0, kink)
+    if cost(alone, alone) < cost(t.mean().expand_as(t), t) - 1e-9:
+        raise ValueError(
+            "covariance must be small enough that outputs share one variance, got "
+            f"{covariance:g} beside invariance {invariance:g} and variance {variance:g}: "
+            "outputs of one direction each do better. Lower covariance."
+        )
+    return t
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
     """Root of a continuous function that changes sign between the ends."""
     return cast(float, brentq(function, low, high, xtol=1e-15))
+
+
+def info_nce(
+    rho: Float[Tensor, " k"],
+    *,
+    temperature: float,
+    critic: Literal["cosine", "dot", "distance"],
+) -> Float[Tensor, " k"]:
+    r"""Weights of InfoNCE for Gaussian representations and infinitely many negatives.
+
+    With the dot product :math:`t = \tau \rho`; with the distance
+    :math:`t = \tau (1/y - 1)` where :math:`y^2 + y = 2 (1 - \rho)`. Both are exact. With
+    the cosine the scale is free; for a large temperature and many outputs, where
+    :math:`|z|^2` hardly varies, about :math:`\tau [\rho - \theta]_+` with
+    :math:`\sum_j t_j = 1`. Derived for this book.
+
+    Args:
+        rho: Canonical correlations, below 1 for the distance.
+        temperature: :math:`\tau`.
+        critic: ``cosine``, ``dot`` or ``distance``, as in ``geomlib.losses.info_nce``.
+
+    >>> info_nce(torch.tensor([0.75]), temperature=2.0, critic="dot")
+    tensor([1.5000])
+    """
+    positive("temperature", temperature)
+    one_of("critic", critic, ("cosine", "dot", "distance"))
+    if critic == "dot":
+        return temperature * rho.clamp(min=0)
+    if critic == "distance":
+        y = ((9 - 8 * rho.clamp(min=0)).sqrt() - 1) / 2
+        return temperature * (1 / y - 1)
+
+    def weights(threshold: float) -> Float[Tensor, " k"]:
+        return (temperature * (rho - threshold)).clamp(min=0)
+
+    top = float(rho.max())
+    return weights(_root(lambda x: float(weights(x).sum()) - 1, top - 2 / temperature, top))
 
 
 def head_metric(weights: Float[Tensor, " k"], canonical: Canonical) -> Float[Tensor, "d d"]:
