@@ -5,6 +5,7 @@ relative paths and built there, so links to a notebook's source stay right.
 """
 
 import argparse
+import base64
 import hashlib
 import importlib.util
 import shutil
@@ -16,7 +17,8 @@ from pathlib import Path
 import records
 import scoreboard
 import yaml
-from notebook import NotebookError, read
+from nbformat import NotebookNode
+from notebook import NotebookError, code_cells, read
 
 CONFIGURATION = ("_config.yml", "_toc.yml")
 
@@ -56,12 +58,26 @@ def staged(root: Path, executed: Path, results: Path) -> dict[str, bytes]:
     for path in notebooks:
         read(path)
         content[f"notebooks/{path.name}"] = path.read_bytes()
+        for name, picture in figures(read(path)).items():
+            content[f"book/figures/{name}.png"] = picture
     found = {folder.name: records.load(folder) for folder in (root / "results").glob("*")}
     found[results.name] = records.load(results)
     ordered = {size: found[size] for size in sorted(found) if found[size]}
     content["book/_static/mathjax/tex-svg.js"] = mathjax()
     content["book/scoreboard.md"] = scoreboard.page(notebooks, ordered).encode()
     return content
+
+
+def figures(notebook: NotebookNode) -> dict[str, bytes]:
+    """Named figures of an executed notebook as PNG, for pages that show them too."""
+    found = {}
+    for cell in code_cells(notebook):
+        figure = cell.metadata.get("mystnb", {}).get("figure", {})
+        for output in cell.outputs:
+            picture = output.get("data", {}).get("image/png")
+            if picture and "name" in figure:
+                found[figure["name"]] = base64.b64decode(picture)
+    return found
 
 
 def mathjax() -> bytes:
@@ -105,6 +121,8 @@ def build(root: Path, executed: Path, results: Path) -> bool:
         return False
     stamp.unlink(missing_ok=True)
     stage(site, content)
+    # Sphinx copies static files and templates only with a page that changed.
+    shutil.rmtree(site / "_build" / "html", ignore_errors=True)
     program = Path(sys.executable).parent / "jupyter-book"
     options = ["-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(

@@ -41,6 +41,7 @@ def execute(path: Path, build: Path, given: dict[str, object]) -> Path:
     empty = work / "run"
     empty.mkdir(parents=True)
     os.environ["GEOMLIB_RESULTS"] = str((build / "results").resolve())
+    os.environ.setdefault("GEOMLIB_CACHE", str((build / "cache").resolve()))
     os.environ["GEOMLIB_ARTEFACTS"] = str((build / "artefacts").resolve())
     try:
         executed = papermill.execute_notebook(
@@ -82,6 +83,14 @@ def _number(source: NotebookNode, index: int) -> int:
     return sum(cell.cell_type == "code" for cell in until)
 
 
+def _loaded(text: str) -> object:
+    """Value of a YAML text, or None where it is none."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+
+
 def main() -> int:
     """Exit status: 0 when the notebook ran, 1 with the reason when it did not."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,7 +105,7 @@ def main() -> int:
     warnings.filterwarnings("ignore", module="papermill|zmq|traitlets")
     start = time.monotonic()
     try:
-        more = yaml.safe_load(arguments.yaml)
+        more = _loaded(arguments.yaml)
         if not isinstance(more, dict):
             raise NotebookError(f"--yaml must be a mapping, got {arguments.yaml!r}.")
         execute(arguments.notebook, arguments.build, {"size": arguments.size, **more})

@@ -57,7 +57,7 @@ def rows(record: records.Record) -> list[str]:
     source = record["source"]
     cited = source if source == "this book" else f"{{cite:t}}`{source}`"
     values = zip(record["seeds"], record["values"], strict=True)
-    measured = ", ".join(f"{value:.3g} ({seed})" for seed, value in values)
+    measured = ", ".join(f"{value:.3g}\u00a0({seed})" for seed, value in values)
     return [
         f"* - [{record['verdict']}]{{.verdict .{record['verdict'].lower()}}}",
         f"  - {record['statement']}",

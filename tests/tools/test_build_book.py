@@ -59,11 +59,12 @@ def build(root: Path) -> bool:
 
 
 class FakeBuilder:
-    """Stands for jupyter-book: counts its calls, and fails when told to."""
+    """Stands for jupyter-book: counts its calls, and fails or stops when told to."""
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.status = 0
+        self.interrupted = False
 
     def __call__(
         self, command: list[object], **options: object
@@ -71,6 +72,8 @@ class FakeBuilder:
         self.calls.append(list(map(str, command)))
         site = Path(str(command[2]))
         (site / "_build" / "html").mkdir(parents=True, exist_ok=True)
+        if self.interrupted:
+            raise KeyboardInterrupt
         return subprocess.CompletedProcess([], self.status, "", "a warning")
 
 
@@ -112,7 +115,7 @@ def test_scoreboard_shows_the_run_and_the_other_sizes_as_committed(root: Path):
     assert "[HOLDS]{.verdict .holds}" in page
     assert "[FAILS]" not in page
     assert page.index("A toy, cpu size") < page.index("A toy, gpu size")
-    assert "9 (1009), 4 (1013), 9 (1019)" in page
+    assert "9\u00a0(1009), 4\u00a0(1013), 9\u00a0(1019)" in page
 
 
 def test_committed_verdicts_are_shown_beside_a_smoke_run(root: Path):
@@ -202,8 +205,19 @@ def test_failed_build_is_repeated(root: Path, builder: FakeBuilder):
     assert not (root / "build" / "site" / "_build").exists()
     builder.status = 0
     assert build(root)
+
+
+def test_interrupted_build_is_not_taken_for_the_one_before(
+    root: Path, builder: FakeBuilder
+):
+    build(root)
+    (root / "book" / "index.md").write_text("# More sums\n")
+    builder.interrupted = True
+    with pytest.raises(KeyboardInterrupt):
+        build(root)
     # Back to what the first build had, which is not what lies there now.
     (root / "book" / "index.md").write_text("# Sums\n")
+    builder.interrupted = False
     assert build(root)
 
 

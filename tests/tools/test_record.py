@@ -237,6 +237,13 @@ def test_smoke_run_keeps_outputs_only(root: Path):
     assert not (root / "results").exists()
 
 
+def test_smoke_run_needs_no_commit(root: Path):
+    write(root / NOTEBOOK, toy("judge(a_draft)"))
+    ran(root, size="smoke", printed="untried\n")
+    assert keep(root, "smoke") == 0
+    assert printed_lines(nbformat.read(root / NOTEBOOK, as_version=4)) == ["untried"]
+
+
 def test_smoke_run_never_hides_kept_verdicts(root: Path):
     ran(root, record())
     keep(root)

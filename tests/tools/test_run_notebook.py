@@ -14,7 +14,8 @@ def given(*arguments: str) -> dict[str, object]:
     return run_notebook.given_parameters(list(arguments))
 
 
-def test_program_runs_a_notebook_at_a_size(tmp_path: Path):
+def test_program_runs_a_notebook_at_a_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MPLBACKEND", "svg")
     drawing = "import matplotlib\n\nmatplotlib.get_backend()"
     path = write(tmp_path / "toy.ipynb", toy("apples = 4", drawing, "(apples, size)"))
     done = subprocess.run(

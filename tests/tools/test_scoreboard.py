@@ -55,9 +55,9 @@ def test_page_shows_what_each_record_says(chapter: Path):
         "Two to the two is four.",
         "    *sum, in apples*: 3.5 to 4.5 on 60% of seeds. Source: this book.",
     ]
-    assert measured == "0.000123 (1009), 1e+06 (1013), 9 (1019)"
+    assert measured == "0.000123\u00a0(1009), 1e+06\u00a0(1013), 9\u00a0(1019)"
     assert rows[2][1].endswith("Source: {cite:t}`euclid300`.")
-    assert rows[2][2] == "4 (1009), 4.1 (1013), 3.9 (1019)"
+    assert rows[2][2] == "4\u00a0(1009), 4.1\u00a0(1013), 3.9\u00a0(1019)"
 
 
 def test_page_links_to_the_chapter_and_names_the_device(chapter: Path):
