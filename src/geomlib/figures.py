@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -43,10 +43,12 @@ class Film:
     """A film as a notebook shows it, where Jupyter is installed or not.
 
     Attributes:
+        description: What is seen.
         html: One piece of HTML with frames, button, slider and script.
     """
 
-    html: str
+    description: str
+    html: str = field(repr=False)
 
     def _repr_html_(self) -> str:
         return self.html
@@ -72,6 +74,7 @@ def film(frames: Sequence[bytes], *, description: str, interval: float = 0.12) -
     name = f"film-{sha256(''.join(sources).encode()).hexdigest()[:12]}"
     last = len(frames) - 1
     return Film(
+        description,
         f'<div id="{name}"><img alt="{escape(description, quote=True)}" '
         f'src="{sources[-1]}" style="max-width: 100%"><div style="display: flex">'
         f'<button type="button" aria-label="Play or pause">Play</button>'
@@ -92,7 +95,7 @@ def film(frames: Sequence[bytes], *, description: str, interval: float = 0.12) -
         " if (+slider.value === frames.length - 1) { slider.value = 0; show(); }"
         ' button.textContent = "Pause";'
         f" timer = setInterval(step, {1000 * interval:g}); }});"
-        "})();</script>"
+        "})();</script>",
     )
 
 

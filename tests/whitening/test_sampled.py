@@ -66,7 +66,7 @@ def test_views_refuse_what_no_content_explains():
     with pytest.raises(ValueError, match="num_samples must be at least 1, got 0"):
         gaussian_views(FORM, 0, generator=generator())
     negative = Canonical(-FORM.correlations, FORM.directions, FORM.root, FORM.inverse_root)
-    with pytest.raises(ValueError, match=r"smallest correlation must be at least 0, got -"):
+    with pytest.raises(ValueError, match="smallest correlation must be at least"):
         gaussian_views(negative, 5, generator=generator())
 
 

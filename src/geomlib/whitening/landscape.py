@@ -33,10 +33,10 @@ def gauss_newton_spectrum(
     num_outputs, num_rows = left.shape
     num_columns = right.shape[1]
     rank = num_outputs * (num_outputs + 1) // 2
-    if num_rows * num_columns < rank:
+    if min(num_rows, num_columns) < num_outputs:
         raise ValueError(
-            f"left and right must leave at least {rank} entries to perturb, got "
-            f"{num_rows} x {num_columns}."
+            f"left and right must have at least {num_outputs} columns each to move every "
+            f"output, got {num_rows} x {num_columns}."
         )
     # J[ab, ij] = L[a, i] R[b, j] + L[b, i] R[a, j]
     half = torch.einsum("ai,bj->abij", left, right)
