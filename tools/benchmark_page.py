@@ -1,0 +1,229 @@
+"""The benchmarks page, made from the records that the benchmarks wrote."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+Record = dict[str, Any]
+Run = dict[str, Any]
+
+OURS = "geomlib"
+NONE = "–"
+PROBLEMS = {
+    "A": "a self-supervised head under InfoNCE over two views",
+    "B": "ResNet-18 under cross-entropy",
+}
+INTRODUCTION = """# Benchmarks
+
+What the routines of `geomlib.hessian` cost, beside three libraries that do the same. Each
+figure is the median over the repeats, with the least and the greatest in brackets; no run
+is left out. Methods ran in turns within one process, on the same weights, data and loss.
+A ratio compares two methods within one turn: it bears a busy machine better than seconds
+do. Tables are drawn from `benchmarks/results`, and `benchmarks/` holds the commands.
+"""
+
+
+def number(value: float) -> str:
+    """Three digits, without an exponent where it is easily read.
+
+    >>> number(1234.5), number(0.1234), number(0.0000123)
+    ('1,234', '0.123', '1.2e-05')
+    """
+    if value != 0 and abs(value) < 1e-3:
+        return f"{value:.1e}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median, least and greatest.
+
+    >>> spread([3.0, 1.0, 2.0])
+    '2 (1 to 3)'
+    """
+    if not values:
+        return NONE
+    if len(values) == 1:
+        return number(values[0])
+    return f"{number(median(values))} ({number(min(values))} to {number(max(values))})"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """List-table, whose cells may hold any text."""
+    lines = ["```{list-table}", ":header-rows: 1", ""]
+    for row in (head, *rows):
+        lines += [f"{'* -' if i == 0 else '  -'} {cell}" for i, cell in enumerate(row)]
+    return "\n".join([*lines, "```", ""])
+
+
+def worst(runs: Sequence[Run], field: str) -> str:
+    """Largest error over the repeats."""
+    values = [run[field] for run in runs]
+    if any(value is None for value in values):
+        return "not offered"
+    return f"{max(values):.1e}"
+
+
+def ratios(runs: Sequence[Run], base: Sequence[Run], clock: str) -> list[float]:
+    """Time of each run over that of the base in the same turn."""
+    pairs = zip(runs, base, strict=True)
+    return [run[clock] / own[clock] for run, own in pairs if clock in run and clock in own]
+
+
+def mebibytes(runs: Sequence[Run]) -> list[float]:
+    """Peak memory of the runs on machines that tell."""
+    return [run["peak_bytes"] / 2**20 for run in runs if run["peak_bytes"] is not None]
+
+
+def method_row(method: Record, ours: Sequence[Run], clock: str) -> list[str]:
+    """Cells of one method."""
+    done = [run for run in method["runs"] if "error" not in run]
+    note = method["note"]
+    if not done:
+        reasons = sorted({run["error"] for run in method["runs"]})
+        return [method["name"], *[NONE] * 6, f"Not offered: {'; '.join(reasons)}. {note}"]
+    return [
+        method["name"],
+        spread([run[clock] for run in done]),
+        spread(ratios(method["runs"], ours, clock)) if ours else NONE,
+        spread([run["num_products"] for run in done]),
+        worst(done, "error_largest"),
+        worst(done, "error_smallest"),
+        spread(mebibytes(done)),
+        note,
+    ]
+
+
+def machine(record: Record) -> str:
+    """Device, threads and versions, in one line."""
+    known = {name: v for name, v in record["versions"].items() if v is not None}
+    versions = ", ".join(f"{name} {v}" for name, v in known.items())
+    count = record["threads"]
+    threads = f"{count} thread{'' if count == 1 else 's'}"
+    kind = "wall-clock" if record["clock"] == "wall_seconds" else "processor"
+    return f"Device: {record['device']}, {threads}; {kind} seconds. Versions: {versions}.\n"
+
+
+def eigenvalues(record: Record) -> str:
+    """Section on the two ends of a spectrum."""
+    wanted, clock = record["wanted"], record["clock"]
+    name = record["problem"]
+    found = {method["name"]: method["runs"] for method in record["methods"]}
+    head = (
+        "Method",
+        "Seconds",
+        "Times ours",
+        "Products",
+        "Error, largest",
+        "Error, smallest",
+        "Memory, MiB",
+        "Note",
+    )
+    rows = (method_row(m, found.get(OURS, []), clock) for m in record["methods"])
+    return "\n".join(
+        [
+            f"## Both ends of a spectrum: problem {name}, {record['device']}\n",
+            f"Problem {name} is {PROBLEMS.get(name, 'not described')}: "
+            f"{record['size']:,} parameters, batch {record['batch']}, {record['dtype']}. "
+            f"Wanted are the {wanted['num_largest']} largest eigenvalues and the "
+            f"{wanted['num_smallest']} smallest, at a relative error of "
+            f"{wanted['relative_error']:g} against a float64 reference. Errors are the "
+            "worst over the repeats and, among the largest, over the eigenvalues.\n",
+            table(head, rows),
+            machine(record),
+        ]
+    )
+
+
+def products(record: Record) -> str:
+    """Sections on products, the whole matrix, and cost against size and batch."""
+    clock = record["clock"]
+    parts = [f"## Products and matrices, {record['device']}\n"]
+    for part, content in record.items():
+        if part.startswith("products "):
+            parts += _product_parts(content, clock)
+    if "dense" in record:
+        parts += _dense_parts(record["dense"], clock)
+    for kind, title in (("sizes", "Cost against size"), ("batches", "Cost against batch")):
+        if kind in record:
+            parts += [
+                f"### {title}\n",
+                "A head under InfoNCE; both ends as above, with the defaults.\n",
+                table(SCALING, (_scaling_row(point, clock) for point in record[kind])),
+            ]
+    return "\n".join([*parts, machine(record)])
+
+
+def _product_parts(problem: Record, clock: str) -> list[str]:
+    runs = problem["runs"]
+    rows = []
+    for name, of in runs.items():
+        vectors = problem["vectors"].get(name, 1)
+        gradients = [x / vectors for x in ratios(of, runs["gradient"], clock)]
+        seconds = [run[clock] / vectors for run in of]
+        rows.append([name, spread(seconds), spread(gradients)])
+    return [
+        f"### A Hessian-vector product in gradients: problem {problem['problem']}\n",
+        f"{problem['size']:,} parameters, batch {problem['batch']}. A gradient is one "
+        "forward and one backward pass. Figures are for one vector.\n",
+        table(("Product", "Seconds", "In gradients"), rows),
+    ]
+
+
+def _dense_parts(dense: Record, clock: str) -> list[str]:
+    runs = dense["runs"]
+    rows = (
+        [
+            name,
+            spread([run[clock] for run in of]),
+            spread(ratios(of, runs[OURS], clock)),
+            spread(mebibytes(of)),
+        ]
+        for name, of in runs.items()
+    )
+    return [
+        "### The whole matrix\n",
+        f"{dense['size']:,} parameters, batch {dense['batch']}. The two matrices differ by "
+        f"{dense['difference']:.1e} of the largest entry.\n",
+        table(("Method", "Seconds", "Times ours", "Memory, MiB"), rows),
+    ]
+
+
+def _scaling_row(point: Record, clock: str) -> list[str]:
+    runs = point["runs"]
+    return [
+        f"{point['size']:,}",
+        str(point["batch"]),
+        spread([run[clock] for run in runs["gradient"]]),
+        spread(ratios(runs[OURS], runs["gradient"], clock)),
+        spread([run[clock] for run in runs["both ends"]]),
+        str(point["num_products"]),
+        spread(ratios(runs["both ends"], runs["gradient"], clock)),
+    ]
+
+
+SCALING = (
+    "Parameters",
+    "Batch",
+    "Gradient, s",
+    "Product, in gradients",
+    "Both ends, s",
+    "Products",
+    "In gradients",
+)
+SECTIONS = {"eigenvalues": eigenvalues, "products": products}
+
+
+def page(folder: Path) -> str:
+    """MyST text of the benchmarks.
+
+    Args:
+        folder: Where the records are; kinds of records unknown here are left out.
+    """
+    paths = sorted(folder.glob("*.json"))
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    parts = [INTRODUCTION]
+    for kind, section in SECTIONS.items():
+        parts += [section(record) for record in records if record["benchmark"] == kind]
+    return "\n".join(parts)
