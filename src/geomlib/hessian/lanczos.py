@@ -55,7 +55,7 @@ class Eigenpairs:
             where telling the ranks apart would cost more than the values.
         num_matvecs: Products taken.
         converged: Whether every entry of ``bounds`` is at most ``rtol`` times the largest
-            |value|.
+            absolute value.
         repeats_checked: Whether a second random vector looked for what the first run
             cannot see, and found no value that changes those reported (or the whole
             matrix was seen). How far this excludes one is in ``rank_bounds``.
@@ -89,7 +89,7 @@ def extreme_eigenpairs(
         operator: Symmetric; what it lacks in symmetry is added to the bounds.
         num_largest: Eigenvalues wanted from the upper end, repeats counted.
         num_smallest: Eigenvalues wanted from the lower end.
-        rtol: Largest bound accepted, relative to the largest |eigenvalue| found. For a
+        rtol: Largest bound accepted, relative to the largest absolute value found. For a
             relative error of a small eigenvalue, scale it down by the ratio of the two.
         max_matvecs: Products after which to stop, converged or not; by default ten times
             ``max_basis``.
