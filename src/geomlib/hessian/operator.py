@@ -397,9 +397,9 @@ def _pulled_back(
     Tensors without a graph have a zero Jacobian.
     """
     rows = cotangents[0].shape[: cotangents[0].ndim - of[0].ndim]
-    # In a block of unit vectors most tensors hold zeros, and their part of the graph need
+    # Unit vectors are zero in all tensors but one, and the others' part of the graph need
     # not be walked. On a GPU the look would cost more than the walk.
-    look = bool(rows) and cotangents[0].device.type == "cpu"
+    look = cotangents[0].device.type == "cpu"
     pairs = [
         (f, c)
         for f, c in zip(of, cotangents, strict=True)
@@ -448,8 +448,10 @@ def _operator(
     )
 
 
-# Below this, one product after the other costs as little (measured, one CPU thread).
-_LEAST_WIDTH = 4
+# Fewer columns cost as little one by one. A graph so large that fewer than 16 fit in a
+# block keeps a CPU thread busy by itself: blocks lost a fifth there (measured).
+_LEAST_COLUMNS = 4
+_LEAST_WIDTH = 16
 # Bytes of cotangents in flight. More leaves a CPU's cache and gains nothing; a GPU only
 # has to hold them.
 _BLOCK_BYTES = {"cpu": 2**26}
@@ -481,7 +483,8 @@ def _block_product(
         nonlocal batches
         _refuse_length(v, size)
         rows = v.mT.contiguous()
-        if batches is not False and min(width, len(rows)) >= _LEAST_WIDTH:
+        gains = width >= _LEAST_WIDTH and len(rows) >= _LEAST_COLUMNS
+        if gains and batches is not False:
             try:
                 together = torch.cat([product(part) for part in rows.split(width)])
             except RuntimeError:
