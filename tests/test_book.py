@@ -25,6 +25,8 @@ def public_names() -> dict[str, set[str]]:
     for path in SOURCE.rglob("*.py"):
         parts = path.relative_to(SOURCE).with_suffix("").parts
         module = ".".join(part for part in parts if part != "__init__")
+        if parts[-1] != "__init__" and parts[-1].startswith("_"):
+            continue
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[0] != "_":
                 kind = "class" if isinstance(node, ast.ClassDef) else "function"

@@ -555,6 +555,7 @@ MISTAKES: dict[str, tuple[Loss, Tensors, str]] = {
         r"gradient by y must be finite, got 2 bad of 2\.",
     ),
     "unreached": (square, {**ones, "y": torch.ones(2)}, r"no gradient for 'y'\. Leave it"),
+    "no tensor out": (lambda t: 1.0, ones, r"return a tensor, got float\. Leave out item"),
     "constant": (lambda t: torch.tensor(1.0), ones, r"on a tensor in at, got a constant"),
     "a count": (lambda t: (t["x"] > 0).sum(), ones, r"on a tensor in at, got a constant"),
     "dropout": (
@@ -572,6 +573,23 @@ def test_mistake_is_refused_before_any_product(mistake):
     torch.manual_seed(0)
     with pytest.raises(ValueError, match=message):
         hessian(loss, at)
+
+
+def test_inference_mode_is_refused_with_the_cure():
+    with torch.inference_mode(), pytest.raises(ValueError, match=r"Use torch\.no_grad"):
+        hessian(square, ones)
+
+
+def test_no_columns_give_no_columns():
+    none = torch.zeros(3, 0)
+    assert hessian(square, ones).matmat(none).shape == (3, 0)
+
+
+def test_scipys_transpose_is_the_operator():
+    matrix = torch.tensor([[2.0, 1.0], [1.0, -3.0]]).double()
+    adapted = from_matrix(matrix).to_scipy()
+    np.testing.assert_allclose(adapted.rmatvec(np.array([1.0, 2.0])), [4.0, -5.0])
+    np.testing.assert_allclose(adapted.rmatmat(np.eye(2)), matrix)
 
 
 @pytest.mark.parametrize("part", [gauss_newton, residual])

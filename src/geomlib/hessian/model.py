@@ -34,12 +34,11 @@ def module_loss(
     ['weight']
     """
     trainable = {n: p.detach() for n, p in model.named_parameters() if p.requires_grad}
-    fixed = {n: p.detach() for n, p in model.named_parameters() if not p.requires_grad}
     at_least("number of parameters that require a gradient", len(trainable), 1)
 
     def value(parameters: Mapping[str, Tensor]) -> Tensor:
         buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
-        state = {**fixed, **buffers, **parameters}
+        state = {**buffers, **parameters}
 
         def call(*inputs: Any, **options: Any) -> Any:
             return torch.func.functional_call(model, state, inputs, options)

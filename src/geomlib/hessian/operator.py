@@ -15,10 +15,19 @@ from scipy.sparse.linalg import LinearOperator
 from torch import Tensor
 
 from geomlib.checks import at_least, finite
-from geomlib.params import flatten, unflatten
-
-Tensors = Mapping[str, Tensor]
-Loss = Callable[[Tensors], Tensor]
+from geomlib.hessian._graph import (
+    Loss,
+    Tensors,
+    block_product,
+    block_width,
+    checked_gradients,
+    cuda_devices,
+    leaves,
+    pieces,
+    pulled_back,
+    refuse_length,
+)
+from geomlib.params import unflatten
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,14 @@ class SymmetricOperator:
         # scipy's class takes its products by name, which its stubs do not know.
         make = cast(Any, LinearOperator)
         dtype = torch.empty(0, dtype=self.dtype).numpy().dtype
-        return make((self.size, self.size), matvec=matvec, matmat=matmat, dtype=dtype)
+        return make(
+            (self.size, self.size),
+            matvec=matvec,
+            rmatvec=matvec,
+            matmat=matmat,
+            rmatmat=matmat,
+            dtype=dtype,
+        )
 
 
 def from_matrix(matrix: Float[Tensor, "n n"]) -> SymmetricOperator:
@@ -84,7 +100,7 @@ def from_matrix(matrix: Float[Tensor, "n n"]) -> SymmetricOperator:
     shapes = {"x": torch.Size([len(matrix)])}
 
     def product(v: Tensor) -> Tensor:
-        _refuse_length(v, len(matrix))
+        refuse_length(v, len(matrix))
         return matrix @ v
 
     return SymmetricOperator(
@@ -124,12 +140,12 @@ def hessian(loss: Loss, at: Tensors, *, couples_samples: bool = True) -> Symmetr
     >>> quadratic.matvec(torch.tensor([1.0, 0.0]))
     tensor([2., 1.])
     """
-    points = _leaves(at)
-    gradients = _checked_gradients(loss, points)
+    points = leaves(at)
+    gradients = checked_gradients(loss, points)
     inputs = list(points.values())
 
     def product(v: Float[Tensor, "*k n"]) -> Float[Tensor, "*k n"]:
-        return _pulled_back(gradients, inputs, _pieces(v, inputs))
+        return pulled_back(gradients, inputs, pieces(v, inputs))
 
     return _operator(product, gradients, points, couples_samples)
 
@@ -156,10 +172,10 @@ def gauss_newton(
 
     Source: Schraudolph 2002 (Fast curvature matrix-vector products).
     """
-    points = _leaves(at)
-    _ = _checked_gradients(lambda t: loss(outputs(t)), points)
+    points = leaves(at)
+    _ = checked_gradients(lambda t: loss(outputs(t)), points)
     inputs = list(points.values())
-    with torch.random.fork_rng(devices=_cuda_devices(points)), torch.enable_grad():
+    with torch.random.fork_rng(devices=cuda_devices(points)), torch.enable_grad():
         values = outputs(points)
         # The vector-Jacobian product is linear in u: differentiating it by u gives J v.
         u = torch.zeros_like(values, requires_grad=True)
@@ -170,9 +186,9 @@ def gauss_newton(
         slope = torch.autograd.grad(loss(middle), middle, create_graph=True)
 
     def product(v: Float[Tensor, "*k n"]) -> Float[Tensor, "*k n"]:
-        forward = _pulled_back(back, (u,), _pieces(v, inputs))
-        curved = _pulled_back(slope, (middle,), _pieces(forward, (values,)))
-        return _pulled_back((values,), inputs, _pieces(curved, (values,)))
+        forward = pulled_back(back, (u,), pieces(v, inputs))
+        curved = pulled_back(slope, (middle,), pieces(forward, (values,)))
+        return pulled_back((values,), inputs, pieces(curved, (values,)))
 
     return _operator(product, (*back, *slope, values), points, couples_samples)
 
@@ -198,10 +214,10 @@ def residual(
     Raises:
         ValueError: As ``hessian`` does.
     """
-    points = _leaves(at)
-    _ = _checked_gradients(lambda t: loss(outputs(t)), points)
+    points = leaves(at)
+    _ = checked_gradients(lambda t: loss(outputs(t)), points)
     inputs = list(points.values())
-    with torch.random.fork_rng(devices=_cuda_devices(points)), torch.enable_grad():
+    with torch.random.fork_rng(devices=cuda_devices(points)), torch.enable_grad():
         values = outputs(points)
         middle = values.detach().requires_grad_()
         weights = torch.autograd.grad(loss(middle), middle)
@@ -210,7 +226,7 @@ def residual(
         )
 
     def product(v: Float[Tensor, "*k n"]) -> Float[Tensor, "*k n"]:
-        return _pulled_back(gradients, inputs, _pieces(v, inputs))
+        return pulled_back(gradients, inputs, pieces(v, inputs))
 
     return _operator(product, gradients, points, couples_samples)
 
@@ -252,7 +268,7 @@ def block(
     index = mask.nonzero().squeeze(1)
 
     def matmat(v: Float[Tensor, "m k"]) -> Float[Tensor, "m k"]:
-        _refuse_length(v, len(index))
+        refuse_length(v, len(index))
         whole = v.new_zeros(operator.size, v.shape[1])
         return operator.matmat(whole.index_copy(0, index, v))[index]
 
@@ -325,104 +341,6 @@ def layout(operator: SymmetricOperator) -> str:
     return f"{', '.join(shapes)} ({operator.dtype})"
 
 
-def _leaves(at: Tensors) -> dict[str, Tensor]:
-    """Detached copies that gradients flow to: the caller's tensors are left alone."""
-    whole = [name for name, tensor in at.items() if not tensor.is_floating_point()]
-    if whole:
-        raise ValueError(
-            f"at must hold floating tensors, got {at[whole[0]].dtype} in {whole[0]!r}."
-        )
-    at_least("number of entries in at", sum(t.numel() for t in at.values()), 1)
-    # Refuses mixed dtypes and mixed devices.
-    finite("at", flatten(at))
-    return {name: t.detach().clone().requires_grad_() for name, t in at.items()}
-
-
-def _checked_gradients(loss: Loss, points: dict[str, Tensor]) -> list[Tensor]:
-    """Gradients with their graph, after every check that needs the loss's value."""
-    with torch.random.fork_rng(devices=_cuda_devices(points)), torch.enable_grad():
-        value = loss(points)
-        if value.numel() != 1:
-            raise ValueError(
-                f"loss must return a scalar, got shape {tuple(value.shape)}. Take its mean."
-            )
-        value = value.reshape(())
-        again = float(loss(points).detach())
-    if not value.requires_grad:
-        raise ValueError("loss must depend on a tensor in at, got a constant.")
-    finite("loss", value)
-    first, slack = float(value.detach()), 1e3 * torch.finfo(value.dtype).eps
-    # Two sums in another order may differ in the last digits; a fresh batch differs more.
-    if not abs(first - again) <= slack * abs(again):  # NaN included
-        raise ValueError(
-            f"loss must be the same at every call, got {first:.9g} and {again:.9g}. "
-            "Switch dropout off, and draw the batch before, not in the loss."
-        )
-    inputs = list(points.values())
-    found = torch.autograd.grad(value, inputs, create_graph=True, allow_unused=True)
-    gradients: list[Tensor] = []
-    for name, gradient in zip(points, cast("list[Tensor | None]", found), strict=True):
-        if gradient is None:
-            raise ValueError(
-                f"loss must reach every tensor in at, got no gradient for {name!r}. "
-                "Leave it out, or use the tensors that the loss is given."
-            )
-        finite(f"gradient by {name}", gradient)
-        gradients.append(gradient)
-    return gradients
-
-
-def _cuda_devices(points: dict[str, Tensor]) -> list[int]:
-    return sorted({t.get_device() for t in points.values() if t.is_cuda})
-
-
-def _refuse_length(vectors: Tensor, size: int) -> None:
-    """Refuse vectors of another length."""
-    if len(vectors) != size:
-        raise ValueError(f"vector must have {size} entries, got {len(vectors)}.")
-
-
-def _pieces(v: Float[Tensor, "*k n"], like: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors that a vector holds, or every row of a matrix."""
-    parts = v.split([t.numel() for t in like], dim=-1)
-    rows = v.shape[:-1]
-    return [p.reshape((*rows, *t.shape)) for p, t in zip(parts, like, strict=True)]
-
-
-def _pulled_back(
-    of: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor]
-) -> Float[Tensor, "*k n"]:
-    """Flat vector-Jacobian product, or one for each of k cotangents.
-
-    Tensors without a graph have a zero Jacobian.
-    """
-    rows = cotangents[0].shape[: cotangents[0].ndim - of[0].ndim]
-    # Unit vectors are zero in all tensors but one, and the others' part of the graph need
-    # not be walked. On a GPU the look would cost more than the walk.
-    look = cotangents[0].device.type == "cpu"
-    pairs = [
-        (f, c)
-        for f, c in zip(of, cotangents, strict=True)
-        if f.requires_grad and not (look and not c.any())
-    ]
-    products = [torch.zeros_like(t) for t in inputs]
-    if pairs:
-        products = torch.autograd.grad(
-            [f for f, _ in pairs],
-            inputs,
-            [c for _, c in pairs],
-            retain_graph=True,
-            is_grads_batched=bool(rows),
-            materialize_grads=True,
-        )
-    # A tensor that is not reached comes back as zeros without the rows.
-    flat = [
-        p.expand((*rows, *t.shape)).reshape((*rows, t.numel()))
-        for p, t in zip(products, inputs, strict=True)
-    ]
-    return torch.cat(flat, dim=-1)
-
-
 def _operator(
     product: Callable[[Float[Tensor, "*k n"]], Float[Tensor, "*k n"]],
     graph: Sequence[Tensor],
@@ -434,81 +352,15 @@ def _operator(
     size = sum(t.numel() for t in points.values())
 
     def matvec(v: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-        _refuse_length(v, size)
+        refuse_length(v, size)
         return product(v)
 
     return SymmetricOperator(
         matvec,
-        _block_product(product, size, _block_width(graph)),
+        block_product(product, size, block_width(graph)),
         size,
         first.dtype,
         first.device,
         {name: t.shape for name, t in points.items()},
         couples_samples,
     )
-
-
-# Fewer columns cost as little one by one. A graph so large that fewer than 16 fit in a
-# block keeps a CPU thread busy by itself: blocks lost a fifth there (measured).
-_LEAST_COLUMNS = 4
-_LEAST_WIDTH = 16
-# Bytes of cotangents in flight. More leaves a CPU's cache and gains nothing; a GPU only
-# has to hold them.
-_BLOCK_BYTES = {"cpu": 2**26}
-_BLOCK_BYTES_ELSEWHERE = 2**30
-
-
-def _block_width(graph: Sequence[Tensor]) -> int:
-    """Vectors to pull back through a graph at once, for what their cotangents take."""
-    # A cotangent flows into every node, in the shape of what the node computed.
-    waiting, seen, num_bytes = [t.grad_fn for t in graph], set[Any](), 0
-    while waiting:
-        node = waiting.pop()
-        if node is not None and node not in seen:
-            seen.add(node)
-            waiting.extend(parent for parent, _ in node.next_functions)
-            for value in getattr(node, "_input_metadata", ()):
-                num_bytes += prod(value.shape) * value.dtype.itemsize
-    limit = _BLOCK_BYTES.get(graph[0].device.type, _BLOCK_BYTES_ELSEWHERE)
-    return limit // max(num_bytes, 1)
-
-
-def _block_product(
-    product: Callable[[Tensor], Tensor], size: int, width: int
-) -> Callable[[Tensor], Tensor]:
-    """Product with columns: ``width`` at once where it gains and agrees, else in turn."""
-    batches: bool | None = None
-
-    def matmat(v: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
-        nonlocal batches
-        _refuse_length(v, size)
-        rows = v.mT.contiguous()
-        gains = width >= _LEAST_WIDTH and len(rows) >= _LEAST_COLUMNS
-        if gains and batches is not False:
-            try:
-                together = torch.cat([product(part) for part in rows.split(width)])
-            except RuntimeError:
-                # An operation that torch cannot batch (a custom backward that calls
-                # item, say): the loop below is right, or raises what is wrong.
-                batches = False
-            else:
-                if batches is None:
-                    batches = _agrees(product, rows, together)
-                if batches:
-                    return together.mT
-        return torch.stack([product(row) for row in rows], dim=1)
-
-    return matmat
-
-
-def _agrees(
-    product: Callable[[Tensor], Tensor],
-    rows: Float[Tensor, "k n"],
-    together: Float[Tensor, "k n"],
-) -> bool:
-    """Whether products taken at once match a plain one, of all rows with weights."""
-    # Different weights, so that products in another order do not pass.
-    weights = torch.linspace(1, 2, len(rows), dtype=rows.dtype, device=rows.device)
-    gap = torch.linalg.vector_norm(product(weights @ rows) - weights @ together)
-    slack = torch.finfo(rows.dtype).eps ** 0.5
-    return bool(gap <= slack * torch.linalg.matrix_norm(together))
