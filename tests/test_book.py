@@ -13,8 +13,8 @@ from geomlib import claims
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 SOURCE = ROOT / "src"
-# Made from the records when the book is built.
-GENERATED = {"book/scoreboard"}
+# Made from records when the book is built.
+GENERATED = {"book/scoreboard", "book/benchmarks"}
 LISTED = re.compile(r"^\.\. auto(\w+):: (geomlib[\w.]*)", re.MULTILINE)
 CITED = re.compile(r"\{cite(?::\w+)?\}`([^`]+)`")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from geomlib.claims import Claim, criterion, judge, line, verdict
+from geomlib.claims import Claim, criterion, judge, line, stated, verdict
 from geomlib.sizes import Run
 
 # The record's keys, as the design lists them.
@@ -244,3 +244,56 @@ def test_refuses_one_id_in_two_chapters(results):
     with pytest.raises(ValueError, match=r"a-claim: id must be unique .* chapter demo has"):
         judge(claim(), {7: 0.5, 8: 0.5, 9: 0.5}, a_run(chapter="other"))
     assert read(results)["chapter"] == "demo"
+
+
+WORDS = {
+    "at least 2": (2.0, None),
+    "at most -1.5e-3": (None, -1.5e-3),
+    "exactly 1": (1.0, 1.0),
+    "0.99 to 1.01": (0.99, 1.01),
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("share", [1.0, 0.8])
+def test_stated_reads_what_a_claim_prints(words: str, share: float):
+    said = words if share == 1 else f"{words} on 80% of seeds"
+    text = f"one-two: It holds.\n    a ratio, of a to b: {said}, ± 0.25"
+    found = stated("demo", text)["one-two"]
+    low, high = WORDS[words]
+    assert found == claim(
+        id="demo-one-two",
+        statement="It holds.",
+        quantity="a ratio, of a to b",
+        tolerance=0.25,
+        low=low,
+        high=high,
+        at_least=share,
+    )
+    assert criterion({"low": low, "high": high, "at_least": share}).startswith(words[:7])
+
+
+def test_stated_reads_sources_and_groups():
+    one = "a (chaudhry2026): One.\n  q: at least 1, ± 1\n"
+    two = "b: Two: it is.\n  q: at most 1, ± 1\n"
+    text = f"\n{one}\n\n{two}"
+    found = stated("demo", text)
+    assert [found[name].source for name in "ab"] == ["chaudhry2026", "this book"]
+    assert found["b"].statement == "Two: it is."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: One.", "two lines a claim.*got 'a: One.' and ''"),
+        ("a: One.\n  q: at least 1", "two lines a claim"),
+        ("a: One.\n  q: above 1, ± 1", "two lines a claim"),
+        ("a: One.\nq: at least 1, ± 1", "two lines a claim"),
+        ("a: One.\n  q: at least one, ± 1", "two lines a claim"),
+        ("a: One.\n  q: 2 to 1, ± 1", "low must not exceed high"),
+        ("a: 1.\n  q: exactly 1, ± 1\na: 1.\n  q: exactly 1, ± 1", "unique, got 'a' twice"),
+    ],
+)
+def test_stated_refuses_what_is_no_claim(text: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        stated("demo", text)

@@ -203,6 +203,34 @@ def _scaling_row(point: Record, clock: str) -> list[str]:
     ]
 
 
+def tracking(record: Record) -> str:
+    """Section on the tracker along a training run."""
+    clock, runs = record["clock"], record["runs"]
+    plain = runs["training"]
+    rows = (
+        [
+            name,
+            spread([run[clock] for run in of]),
+            spread([ratio - 1 for ratio in ratios(of, plain, clock)]),
+            spread([run["num_products"] for run in of]),
+        ]
+        for name, of in runs.items()
+        if name != "training"
+    )
+    return "\n".join(
+        [
+            f"## Curvature along a training run: {record['device']}\n",
+            f"{record['size']:,} parameters, batch {record['batch']}, "
+            f"{record['num_steps']} steps of Adam, which take "
+            f"{spread([run[clock] for run in plain])} seconds by themselves; the largest "
+            f"and the smallest eigenvalue at every {record['every']} steps, to 1 %. The "
+            "overhead is the time added, in times of the training alone.\n",
+            table(("Tracker", "Seconds", "Overhead", "Products"), rows),
+            machine(record),
+        ]
+    )
+
+
 SCALING = (
     "Parameters",
     "Batch",
@@ -212,7 +240,7 @@ SCALING = (
     "Products",
     "In gradients",
 )
-SECTIONS = {"eigenvalues": eigenvalues, "products": products}
+SECTIONS = {"eigenvalues": eigenvalues, "products": products, "tracking": tracking}
 
 
 def page(folder: Path) -> str:

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import benchmark_page
 import records
 import scoreboard
 import yaml
@@ -65,6 +66,9 @@ def staged(root: Path, executed: Path, results: Path) -> dict[str, bytes]:
     ordered = {size: found[size] for size in sorted(found) if found[size]}
     content["book/_static/mathjax/tex-svg.js"] = mathjax()
     content["book/scoreboard.md"] = scoreboard.page(notebooks, ordered).encode()
+    content["book/benchmarks.md"] = benchmark_page.page(
+        root / "benchmarks" / "results"
+    ).encode()
     return content
 
 

@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -69,6 +70,69 @@ class Claim:
         if not 0 < self.at_least <= 1:
             raise ValueError(f"{self.id}: at_least must be in (0, 1], got {self.at_least}.")
         positive(f"{self.id}: tolerance", self.tolerance)
+
+
+_NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
+_ENTRY = re.compile(
+    rf"""(?P<id>[\w-]+)(\ \((?P<source>[^)]+)\))?:\ (?P<statement>.+)\n
+    \ +(?P<quantity>[^:]+):\ (
+    at\ least\ (?P<at_least>{_NUMBER})
+    |at\ most\ (?P<at_most>{_NUMBER})
+    |exactly\ (?P<exactly>{_NUMBER})
+    |(?P<low>{_NUMBER})\ to\ (?P<high>{_NUMBER})
+    )(\ on\ (?P<share>\d+)%\ of\ seeds)?,\ ±\ (?P<tolerance>{_NUMBER})""",
+    re.VERBOSE,
+)
+
+
+def stated(prefix: str, text: str) -> dict[str, Claim]:
+    """Claims by their names, written as text: two lines each, blank lines between groups.
+
+    The first line is ``name: statement``, or ``name (source): statement`` with a key of
+    the bibliography. The second, indented, is ``quantity: criterion, ± tolerance``, the
+    criterion in the words that the notebook prints: ``at least 2``, ``at most 2``,
+    ``exactly 2``, ``1 to 2``, with ``on 80% of seeds`` after it where not all must hold.
+
+    Args:
+        prefix: Put before each name, with a hyphen, to make the id.
+        text: The claims.
+
+    Raises:
+        ValueError: If an entry does not read so, a name comes twice, or a claim breaks
+            its own rules.
+
+    >>> claims = stated("demo", '''
+    ... whole: The parts add up.
+    ...   relative gap: at most 0.1, ± 0.01
+    ... ''')
+    >>> claims["whole"].id, claims["whole"].high
+    ('demo-whole', 0.1)
+    """
+    found: dict[str, Claim] = {}
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    for first, second in zip_longest(lines[::2], lines[1::2], fillvalue=""):
+        entry = _ENTRY.fullmatch(f"{first}\n{second}")
+        if entry is None:
+            raise ValueError(
+                "text must hold two lines a claim, 'name: statement' and, indented, "
+                "'quantity: at least|at most|exactly LOW, ± TOLERANCE' (or 'LOW to HIGH'), "
+                f"got {first!r} and {second!r}."
+            )
+        if entry["id"] in found:
+            raise ValueError(f"names must be unique, got {entry['id']!r} twice.")
+        low = entry["at_least"] or entry["exactly"] or entry["low"]
+        high = entry["at_most"] or entry["exactly"] or entry["high"]
+        found[entry["id"]] = Claim(
+            id=f"{prefix}-{entry['id']}",
+            source=entry["source"] or "this book",
+            statement=entry["statement"],
+            quantity=entry["quantity"],
+            tolerance=float(entry["tolerance"]),
+            low=None if low is None else float(low),
+            high=None if high is None else float(high),
+            at_least=float(entry["share"] or 100) / 100,
+        )
+    return found
 
 
 def judge(claim: Claim, values: Mapping[int, float], run: Run) -> None:

@@ -1,6 +1,7 @@
 """Extreme eigenpairs against spectra that are known by construction, and scipy's eigsh."""
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import jaxtyping
@@ -13,57 +14,16 @@ from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
 from geomlib.hessian import lanczos
+from geomlib.hessian.known import KINDS, from_spectrum, random_spectrum
 from geomlib.hessian.lanczos import Eigenpairs, extreme_eigenpairs
 from geomlib.hessian.operator import SymmetricOperator, from_matrix
 
 DTYPES = [torch.float64, torch.float32]
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
-KINDS = ["repeated", "low rank", "clustered", "normal", "decaying", "levels", "uniform"]
 
 
 def reflected(spectrum: Tensor, dtype=torch.float64, seed=0) -> SymmetricOperator:
-    """Operator with a known spectrum: three Householder reflections of a diagonal."""
-    rng = np.random.default_rng(seed)
-    mirrors = torch.tensor(rng.normal(size=(3, len(spectrum))))
-    mirrors = (mirrors / mirrors.norm(dim=1, keepdim=True)).to(dtype)
-    values = spectrum.to(dtype)[:, None]
-
-    def matmat(V: Tensor) -> Tensor:
-        for u in mirrors:
-            V = V - 2 * torch.outer(u, u @ V)
-        V = values * V
-        for u in mirrors.flip(0):
-            V = V - 2 * torch.outer(u, u @ V)
-        return V
-
-    return SymmetricOperator(
-        lambda v: matmat(v[:, None])[:, 0],
-        matmat,
-        len(spectrum),
-        dtype,
-        torch.device("cpu"),
-        {"x": torch.Size([len(spectrum)])},
-    )
-
-
-def random_spectrum(kind: str, n: int, rng: np.random.Generator) -> Tensor:
-    values = rng.uniform(-1, 1, n)
-    if kind == "repeated":
-        values[:3] = 1.5 + rng.uniform()
-        values[3 : 3 + rng.integers(1, 4)] = -1.3 - rng.uniform()
-    elif kind == "low rank":
-        values[max(2, n // 50) :] = 0
-    elif kind == "clustered":
-        values[: n // 3] = 1 + 1e-4 * rng.uniform(size=n // 3)
-        values[n // 3 : 2 * (n // 3)] = -1 - 1e-3 * rng.uniform(size=n // 3)
-    elif kind == "normal":
-        values = rng.normal(size=n)
-    elif kind == "decaying":
-        values = 100 * rng.uniform(size=n) ** 8
-        values[:2] = -3
-    elif kind == "levels":
-        values = np.floor(rng.uniform(0, 5, n)) - 2
-    return torch.tensor(np.sort(values))
+    return from_spectrum(spectrum.to(dtype), seed=seed)
 
 
 def ends(spectrum: Tensor, num_smallest: int, num_largest: int) -> Tensor:
@@ -94,7 +54,7 @@ def test_every_value_lies_within_its_bounds(kind):
         n = int(10 * 300 ** rng.uniform())
         num_smallest = int(rng.integers(0, 4))
         num_largest = int(rng.integers(1, 6))
-        spectrum = random_spectrum(kind, n, rng)
+        spectrum = random_spectrum(kind, size=n, seed=case)
         operator = reflected(spectrum, DTYPES[case % 2], case)
         pairs = extreme_eigenpairs(
             operator,
@@ -188,7 +148,7 @@ def test_second_differences_have_the_eigenvalues_of_a_string():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_scipy_finds_the_same(seed):
-    spectrum = random_spectrum("normal", 1500, np.random.default_rng(seed))
+    spectrum = random_spectrum("normal", size=1500, seed=seed)
     operator = reflected(spectrum, seed=seed)
     pairs = extreme_eigenpairs(operator, num_largest=4, num_smallest=2, rtol=1e-9)
     scipy = operator.to_scipy()
@@ -221,7 +181,7 @@ def test_small_operators_are_exact(n, seed, data):
 def test_spanning_the_whole_space_step_by_step_is_exact(kind, dtype, monkeypatch):
     monkeypatch.setattr(lanczos, "DENSE", 0)
     for n in range(1, 14):
-        spectrum = random_spectrum(kind, n, np.random.default_rng(n))
+        spectrum = random_spectrum(kind, size=max(n, 8), seed=n)[:n]
         operator = reflected(spectrum, dtype)
         wanted = {"num_largest": (n + 1) // 2, "num_smallest": n // 2}
         pairs = extreme_eigenpairs(operator, **wanted, seed=n)
@@ -278,9 +238,36 @@ def test_a_tiny_basis_restarts_and_finds_the_same(dtype):
     assert (errors <= tiny.rank_bounds).all()
 
 
+@pytest.mark.parametrize("max_basis", [20, 30, None])
+def test_no_copy_is_missed_however_small_the_basis(max_basis):
+    outer = torch.tensor([-1.1, 1.1, 1.1, 1.3])
+    spectrum = torch.cat([torch.linspace(-1, 1, 1000), outer]).double()
+    for seed in range(12):
+        pairs = extreme_eigenpairs(
+            reflected(spectrum, seed=seed),
+            num_largest=3,
+            num_smallest=1,
+            max_basis=max_basis,
+            max_matvecs=1000,
+            seed=seed,
+        )
+        assert pairs.repeats_checked
+        np.testing.assert_allclose(pairs.values, outer, atol=3e-3)
+
+
+def test_a_check_cut_short_is_no_check():
+    spectrum = torch.cat([torch.linspace(-1, 1, 1000), torch.tensor([1.3, 1.3])]).double()
+    run = partial(extreme_eigenpairs, reflected(spectrum), num_largest=1, num_smallest=0)
+    settled = run(check_repeats=False).num_matvecs
+    # The budget ends within the check's first look.
+    short = run(max_matvecs=settled + 2)
+    assert short.converged
+    assert not short.repeats_checked
+
+
 @pytest.mark.parametrize("max_matvecs", [3, 4, 9, 15, 21])
 def test_too_few_products_give_honest_bounds(max_matvecs):
-    spectrum = random_spectrum("normal", 1000, np.random.default_rng(0))
+    spectrum = random_spectrum("normal", size=1000, seed=0)
     operator = reflected(spectrum)
     pairs = extreme_eigenpairs(
         operator, num_largest=2, num_smallest=1, max_matvecs=max_matvecs
@@ -335,7 +322,7 @@ def test_a_little_asymmetry_is_added_to_bounds_that_residuals_alone_would_pass()
 
 
 def test_the_seed_decides_and_the_global_state_is_left_alone():
-    operator = reflected(random_spectrum("normal", 800, np.random.default_rng(0)))
+    operator = reflected(random_spectrum("normal", size=800, seed=0))
     run = partial(extreme_eigenpairs, operator, num_largest=2, num_smallest=1)
     before = torch.random.get_rng_state()
     first, again, other = run(seed=1), run(seed=1), run(seed=2)
@@ -347,7 +334,7 @@ def test_the_seed_decides_and_the_global_state_is_left_alone():
 
 def test_products_are_counted():
     count = 0
-    inner = reflected(random_spectrum("repeated", 900, np.random.default_rng(0)))
+    inner = reflected(random_spectrum("repeated", size=900, seed=0))
 
     def matvec(v: Tensor) -> Tensor:
         nonlocal count
@@ -422,7 +409,11 @@ class TestRefuses:
     @pytest.mark.parametrize("n", [10, 300])
     @pytest.mark.parametrize("bad", [math.nan, math.inf])
     def test_operators_that_return_nan(self, n, bad):
-        spectrum = torch.ones(n, dtype=torch.float64)
-        spectrum[3] = bad
+        sound = reflected(torch.ones(n))
+        broken = replace(
+            sound,
+            matvec=lambda v: bad * sound.matvec(v),
+            matmat=lambda V: bad * sound.matmat(V),
+        )
         with pytest.raises(ValueError, match=r"operator.* finite"):
-            extreme_eigenpairs(reflected(spectrum), num_largest=1, num_smallest=1)
+            extreme_eigenpairs(broken, num_largest=1, num_smallest=1)

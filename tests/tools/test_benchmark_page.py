@@ -92,6 +92,28 @@ def tables(page: str) -> list[list[list[str]]]:
     return found
 
 
+def tracking() -> dict[str, Any]:
+    return {
+        "benchmark": "tracking",
+        **MACHINE,
+        "size": 5_000,
+        "batch": 8,
+        "num_steps": 100,
+        "every": 10,
+        "runs": {
+            "training": [run(2.0, num_products=0), run(4.0, num_products=0)],
+            "cold starts": [run(3.0, num_products=250), run(8.0, num_products=270)],
+        },
+    }
+
+
+def test_overhead_is_the_time_added_in_times_of_the_training(tmp_path: Path):
+    text = drawn(tmp_path, a=tracking())
+    assert "which take 3 (2 to 4) seconds by themselves" in text
+    seconds, overhead, products = "5.5 (3 to 8)", "0.75 (0.5 to 1)", "260 (250 to 270)"
+    assert tables(text) == [[["cold starts", seconds, overhead, products]]]
+
+
 def test_methods_show_median_spread_ratio_and_worst_error(tmp_path: Path):
     ((ours, peer, _),) = tables(drawn(tmp_path, a=eigenvalues()))
     one = ["geomlib", "3 (2 to 4)", "1 (1 to 1)", "40 (30 to 50)", "3.0e-06", "2.0e-05"]

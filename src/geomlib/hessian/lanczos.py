@@ -20,6 +20,7 @@ from geomlib.hessian.operator import SymmetricOperator
 
 DENSE = 150  # up to this size all products are taken: hardly dearer, and exact
 CHECK = 3  # products so far for each product of the check
+LEAST_CHECK = 8
 MISS = 1e-3  # probability that a rank bound fails
 MEMORY = 2**31  # bytes for the basis, where its default size is not stated
 
@@ -40,6 +41,8 @@ class Eigenpairs:
             for certain where the whole matrix was seen; infinite without a check. About
             residual^2 / gap for values apart from the rest, wide at a crowded edge,
             where telling the ranks apart would cost more than the values.
+        kept: Ritz vectors of the ``num_kept`` outermost values, those wanted among them:
+            the start of a run on a matrix nearby. Nothing bounds the others.
         num_matvecs: Products taken.
         converged: Whether every entry of ``bounds`` is at most ``rtol`` times the largest
             absolute value.
@@ -53,6 +56,7 @@ class Eigenpairs:
     residuals: Float[Tensor, " pairs"]
     bounds: Float[Tensor, " pairs"]
     rank_bounds: Float[Tensor, " pairs"]
+    kept: Float[Tensor, "n kept"]
     num_matvecs: int
     converged: bool
     repeats_checked: bool
@@ -68,6 +72,7 @@ def extreme_eigenpairs(
     max_basis: int | None = None,
     start: Float[Tensor, "n k"] | None = None,
     check_repeats: bool = True,
+    num_kept: tuple[int, int] = (0, 0),
     seed: int = 0,
 ) -> Eigenpairs:
     """Largest and smallest eigenvalues, by one Lanczos run with a bound on each.
@@ -85,6 +90,8 @@ def extreme_eigenpairs(
         start: Columns near the eigenvectors wanted (the last ones along a training run).
         check_repeats: Whether to look for repeated and overlooked eigenvalues with a
             second random vector, for a third more products (again after each find).
+        num_kept: Ritz vectors to return in ``kept``, from the lower and the upper end;
+            fewer where the run held fewer.
         seed: Of the random vectors; the global random state is not touched.
 
     Raises:
@@ -105,7 +112,9 @@ def extreme_eigenpairs(
     (tensor([  0., 298., 299.]), True)
     """
     pairs, size = num_smallest + num_largest, operator.size
+    ends = (num_smallest, num_largest)
     _check_counts(num_largest, num_smallest, size, rtol, operator.dtype)
+    at_least("num_kept", min(num_kept), 0)
     block = None if start is None else _checked_start(start, operator)
     width = 0 if block is None else len(block)
     least = 2 * pairs + width + 2 * PERIOD
@@ -116,7 +125,7 @@ def extreme_eigenpairs(
     max_matvecs = 10 * max_basis if max_matvecs is None else max_matvecs
     at_least("max_matvecs", max_matvecs, max(pairs, width))
     if size <= min(DENSE, max_matvecs):
-        return _dense(operator, num_largest, num_smallest, rtol)
+        return _dense(operator, ends, rtol, num_kept)
 
     basis = Basis(operator, min(max_basis, size), max_matvecs, seed)
     if block is not None:
@@ -125,9 +134,9 @@ def extreme_eigenpairs(
         basis.append_random()
     for waiting in list(basis.waiting):
         basis.advance(waiting, 1)
-    ends = (num_smallest, num_largest)
     tau, num_checks = (-math.inf, math.inf), 0
     checked = torch.full((pairs,), math.inf, dtype=torch.float64)
+    looked = looked_in_all = 0  # products of checks: since values last moved, and all
     while True:
         ritz = basis.ritz()
         theta, S, B = ritz
@@ -137,13 +146,17 @@ def extreme_eigenpairs(
         scale = float(theta.abs().max())
         tol = max(rtol * scale - basis.allowance, 0.0)
         settled, urgent = False, torch.ones(pairs, dtype=torch.bool)
+        due = max((max_matvecs - basis.budget - looked_in_all) // CHECK, LEAST_CHECK)
         if len(theta) >= pairs:
             residuals = wanted(B.norm(dim=0), ends)
             urgent = residuals > tol
             settled = not bool(urgent.any())
-            known = bool(((wanted(theta, ends) - checked).abs() <= tol).all())
-            enough = complete or known or not check_repeats or num_checks == MAX_CHECKS
-            if basis.budget == 0 or complete or (settled and enough):
+            if not bool(((wanted(theta, ends) - checked).abs() <= tol).all()):
+                looked = 0
+            certain = complete or bool((enclosures(ritz, tau, ends) <= tol).all())
+            enough = certain or looked >= due
+            give_up = not check_repeats or num_checks == MAX_CHECKS
+            if basis.budget == 0 or complete or (settled and (enough or give_up)):
                 break
         if basis.full:
             tau = basis.restart(ends, tau)
@@ -151,8 +164,10 @@ def extreme_eigenpairs(
             basis.rotate(wanted(B.mT, ends)[urgent])
         if settled:
             num_checks += 1
-            checked = wanted(theta, ends)
-            tau = _check(basis, tau, ends, tol, MISS / 2**num_checks)
+            checked, before = wanted(theta, ends), basis.budget
+            tau = _check(basis, tau, ends, tol, MISS / 2**num_checks, due - looked)
+            looked += before - basis.budget
+            looked_in_all += before - basis.budget
         elif basis.waiting:
             # The more rows wait, the more a fresh choice among them is worth.
             basis.advance(basis.waiting[0], max(PERIOD // len(basis.waiting), 1))
@@ -161,21 +176,28 @@ def extreme_eigenpairs(
 
     rank_bounds = enclosures(ritz, tau, ends) + basis.allowance
     bounds = torch.minimum(residuals + basis.allowance, rank_bounds)
-    weights = torch.zeros(basis.total, pairs, dtype=torch.float64)
-    weights[basis.done] = wanted(S.mT, ends).mT
+    weights = torch.zeros(basis.total, len(theta), dtype=torch.float64)
+    weights[basis.done] = S
+
+    def vectors(count: Ends) -> Float[Tensor, "n k"]:
+        return basis.rows[: basis.total].mT @ wanted(weights.mT, count).mT.to(basis.rows)
+
     return Eigenpairs(
         values=wanted(theta, ends).to(basis.rows),
-        vectors=basis.rows[: basis.total].mT @ weights.to(basis.rows),
+        vectors=vectors(ends),
         residuals=residuals.to(basis.rows),
         bounds=bounds.to(basis.rows),
         rank_bounds=rank_bounds.to(basis.rows),
+        kept=vectors(_at_hand(num_kept, len(theta))),
         num_matvecs=max_matvecs - basis.budget,
         converged=bool((bounds <= rtol * scale).all()),
-        repeats_checked=complete or (num_checks > 0 and settled and known),
+        repeats_checked=settled and enough,
     )
 
 
-def _check(basis: Basis, tau: Edges, ends: Ends, tol: float, miss: float) -> Edges:
+def _check(
+    basis: Basis, tau: Edges, ends: Ends, tol: float, miss: float, length: int
+) -> Edges:
     r"""Bounds on the operator outside of the basis, from a run there on a random vector.
 
     After k steps the next Lanczos vector is :math:`p_k(C) u`, of unit length, so its
@@ -184,12 +206,14 @@ def _check(basis: Basis, tau: Edges, ends: Ends, tol: float, miss: float) -> Edg
     at most (d the dimension), so :math:`p_k(\lambda) \le 1/\delta`, and p_k grows fast.
 
     A third of the products so far are enough to see what those resolved: a random entry
-    of 1 / sqrt(n) has to grow to 1, not on to 1 / rtol, and much is deflated already.
+    of 1 / sqrt(n) has to grow to 1, not on to 1 / rtol, and much is deflated already. In
+    a small basis they are spread over several checks, each of which leaves its best
+    vectors to the next.
     """
     outside = basis.operator.size - len(basis.done)
     log_delta = math.log(miss / 2) - math.log(2 * outside / math.pi) / 2
     ritz, num_before, apart = basis.ritz(), len(basis.done), list(basis.waiting)
-    x, closed, length = basis.append_random(apart), False, max(len(basis.done) // CHECK, 8)
+    x, closed = basis.append_random(apart), False
     while basis.budget > 0 and not closed:
         num_steps = min(
             PERIOD, basis.limit - basis.total, length + num_before - len(basis.done)
@@ -215,15 +239,20 @@ def _check(basis: Basis, tau: Edges, ends: Ends, tol: float, miss: float) -> Edg
     return tau
 
 
+def _at_hand(count: Ends, total: int) -> Ends:
+    """As many from below and above as there are, none twice."""
+    low = min(count[0], total)
+    return low, min(count[1], total - low)
+
+
 def _dense(
-    operator: SymmetricOperator, num_largest: int, num_smallest: int, rtol: float
+    operator: SymmetricOperator, ends: Ends, rtol: float, num_kept: Ends
 ) -> Eigenpairs:
     """Everything from the whole matrix, in float64."""
     eye = torch.eye(operator.size, dtype=operator.dtype, device=operator.device)
     matrix = operator.matmat(eye).detach().double()
     finite("operator's products", matrix)
     theta, S = torch.linalg.eigh((matrix + matrix.mT) / 2)
-    ends = (num_smallest, num_largest)
     values, vectors = wanted(theta, ends), wanted(S.mT, ends).mT
     residuals = (matrix @ vectors - vectors * values).norm(dim=0)
     scale = float(theta.abs().max())
@@ -236,6 +265,7 @@ def _dense(
         residuals=residuals.to(eye),
         bounds=bounds,
         rank_bounds=bounds,
+        kept=wanted(S.mT, _at_hand(num_kept, operator.size)).mT.to(eye),
         num_matvecs=operator.size,
         converged=allowance <= rtol * scale,
         repeats_checked=True,

@@ -1,5 +1,6 @@
 """Small convolutional encoders, sized for one CPU core."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -32,12 +33,15 @@ def small_cnn(*, in_channels: int, num_features: int, seed: int) -> nn.Sequentia
         return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def mlp_head(*widths: int, seed: int) -> nn.Sequential:
-    """Projection head of linear layers with ReLU between them, seeded.
+def mlp_head(
+    *widths: int, seed: int, activation: Callable[[], nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Projection head of linear layers with an activation between them, seeded.
 
     Args:
         widths: Width of the representation, of each hidden layer, of the embedding.
         seed: Seed of the initial weights (PyTorch's default initialisation).
+        activation: Makes what stands after each hidden layer: ``nn.SiLU``, say.
 
     Raises:
         ValueError: If there are fewer than two widths.
@@ -47,5 +51,5 @@ def mlp_head(*widths: int, seed: int) -> nn.Sequential:
         torch.default_generator.manual_seed(seed)
         layers: list[nn.Module] = []
         for narrow, wide in pairwise(widths):
-            layers += [nn.Linear(narrow, wide), nn.ReLU()]
+            layers += [nn.Linear(narrow, wide), activation()]
     return nn.Sequential(*layers[:-1])
