@@ -108,11 +108,11 @@ def test_one_vector_cannot_see_copies_and_says_that_it_did_not_look():
     assert looked.num_matvecs <= 3 * blind.num_matvecs
 
 
-def test_the_check_costs_a_third_where_it_finds_nothing():
+def test_the_check_costs_at_most_as_much_as_the_run():
     spectrum = torch.cat([torch.linspace(-1, 1, 1997), torch.tensor([-1.1, 1.1, 1.2])])
     run = partial(extreme_eigenpairs, reflected(spectrum.double()))
     run = partial(run, num_largest=2, num_smallest=1)
-    assert run().num_matvecs <= 1.4 * run(check_repeats=False).num_matvecs
+    assert run().num_matvecs <= 2 * run(check_repeats=False).num_matvecs
 
 
 def test_ranks_are_certain_within_rtol_where_a_gap_is_seen():
@@ -251,8 +251,22 @@ def test_no_copy_is_missed_however_small_the_basis(max_basis):
             max_matvecs=1000,
             seed=seed,
         )
-        assert pairs.repeats_checked
+        # Twenty vectors leave little room to look, which may then be said instead.
+        assert pairs.repeats_checked or max_basis == 20
         np.testing.assert_allclose(pairs.values, outer, atol=3e-3)
+
+
+@pytest.mark.parametrize("outer", [[-1.3, -1.3, -1.15], [-1.1, -1.1, -1.05], [-2, -2]])
+def test_short_runs_miss_no_copy(outer):
+    # A check of a third of these short runs missed one copy in four.
+    bulk = torch.linspace(-1, 1, 1200 - len(outer), dtype=torch.float64)
+    spectrum = torch.cat([torch.tensor(outer, dtype=torch.float64), bulk])
+    for seed in range(25):
+        pairs = extreme_eigenpairs(
+            reflected(spectrum, seed=seed), num_largest=0, num_smallest=2, seed=seed
+        )
+        assert pairs.repeats_checked
+        np.testing.assert_allclose(pairs.values, spectrum[:2], atol=3e-3)
 
 
 def test_a_check_cut_short_is_no_check():

@@ -19,8 +19,9 @@ from geomlib.hessian._krylov import MAX_CHECKS, PERIOD, ROUNDING, Basis
 from geomlib.hessian.operator import SymmetricOperator
 
 DENSE = 150  # up to this size all products are taken: hardly dearer, and exact
-CHECK = 3  # products so far for each product of the check
-LEAST_CHECK = 8
+# Products of the run for each of its check, at least. The check goes on while copies are
+# not excluded, up to as many products as the run: at a third, 12 of 60 copies were missed.
+SHORTEST = 3
 MISS = 1e-3  # probability that a rank bound fails
 MEMORY = 2**31  # bytes for the basis, where its default size is not stated
 
@@ -47,8 +48,9 @@ class Eigenpairs:
         converged: Whether every entry of ``bounds`` is at most ``rtol`` times the largest
             absolute value.
         repeats_checked: Whether a second random vector looked for what the first run
-            cannot see, and found no value that changes those reported (or the whole
-            matrix was seen). How far this excludes one is in ``rank_bounds``.
+            cannot see, until no copy could change the values reported (probability
+            0.999) or for as many products as the run had taken, and found none; or the
+            whole matrix was seen. ``rank_bounds`` says how far one is excluded.
     """
 
     values: Float[Tensor, " pairs"]
@@ -89,7 +91,8 @@ def extreme_eigenpairs(
             by default 400, fewer where they would take over 2 GiB.
         start: Columns near the eigenvectors wanted (the last ones along a training run).
         check_repeats: Whether to look for repeated and overlooked eigenvalues with a
-            second random vector, for a third more products (again after each find).
+            second random vector, for a third more products, or up to as many again while
+            a copy cannot be excluded (and once more after each find).
         num_kept: Ritz vectors to return in ``kept``, from the lower and the upper end;
             fewer where the run held fewer.
         seed: Of the random vectors; the global random state is not touched.
@@ -136,6 +139,7 @@ def extreme_eigenpairs(
         basis.advance(waiting, 1)
     tau, num_checks = (-math.inf, math.inf), 0
     checked = torch.full((pairs,), math.inf, dtype=torch.float64)
+    overlooked = block is not None  # a start that is not random may miss what it lacks
     looked = looked_in_all = 0  # products of checks: since values last moved, and all
     while True:
         ritz = basis.ritz()
@@ -146,15 +150,15 @@ def extreme_eigenpairs(
         scale = float(theta.abs().max())
         tol = max(rtol * scale - basis.allowance, 0.0)
         settled, urgent = False, torch.ones(pairs, dtype=torch.bool)
-        due = max((max_matvecs - basis.budget - looked_in_all) // CHECK, LEAST_CHECK)
+        most = max(max_matvecs - basis.budget - looked_in_all, 8)
         if len(theta) >= pairs:
             residuals = wanted(B.norm(dim=0), ends)
             urgent = residuals > tol
             settled = not bool(urgent.any())
             if not bool(((wanted(theta, ends) - checked).abs() <= tol).all()):
                 looked = 0
-            certain = complete or bool((enclosures(ritz, tau, ends) <= tol).all())
-            enough = certain or looked >= due
+            excluded = _excluded(wanted(theta, ends), ends, tau, overlooked)
+            enough = complete or looked >= (most // SHORTEST if excluded else most)
             give_up = not check_repeats or num_checks == MAX_CHECKS
             if basis.budget == 0 or complete or (settled and (enough or give_up)):
                 break
@@ -165,7 +169,8 @@ def extreme_eigenpairs(
         if settled:
             num_checks += 1
             checked, before = wanted(theta, ends), basis.budget
-            tau = _check(basis, tau, ends, tol, MISS / 2**num_checks, due - looked)
+            limits = most // SHORTEST - looked, most - looked
+            tau = _check(basis, tau, ends, tol, MISS / 2**num_checks, limits, overlooked)
             looked += before - basis.budget
             looked_in_all += before - basis.budget
         elif basis.waiting:
@@ -196,7 +201,13 @@ def extreme_eigenpairs(
 
 
 def _check(
-    basis: Basis, tau: Edges, ends: Ends, tol: float, miss: float, length: int
+    basis: Basis,
+    tau: Edges,
+    ends: Ends,
+    tol: float,
+    miss: float,
+    limits: tuple[int, int],
+    overlooked: bool,
 ) -> Edges:
     r"""Bounds on the operator outside of the basis, from a run there on a random vector.
 
@@ -205,10 +216,10 @@ def _check(
     :math:`|u_1|` is below :math:`\delta` with probability :math:`\delta\sqrt{2d/\pi}`
     at most (d the dimension), so :math:`p_k(\lambda) \le 1/\delta`, and p_k grows fast.
 
-    A third of the products so far are enough to see what those resolved: a random entry
-    of 1 / sqrt(n) has to grow to 1, not on to 1 / rtol, and much is deflated already. In
-    a small basis they are spread over several checks, each of which leaves its best
-    vectors to the next.
+    It goes on until the values that a copy would change are out of reach, or has taken
+    as many products as the run did from a start no better: at crowded edges nothing is
+    ever out of reach. In a small basis the products are spread over several checks, each
+    of which leaves its best vectors to the next.
     """
     outside = basis.operator.size - len(basis.done)
     log_delta = math.log(miss / 2) - math.log(2 * outside / math.pi) / 2
@@ -216,7 +227,7 @@ def _check(
     x, closed = basis.append_random(apart), False
     while basis.budget > 0 and not closed:
         num_steps = min(
-            PERIOD, basis.limit - basis.total, length + num_before - len(basis.done)
+            PERIOD, basis.limit - basis.total, limits[1] + num_before - len(basis.done)
         )
         if num_steps <= 0:
             break
@@ -230,13 +241,26 @@ def _check(
             level = float(basis.T[[*chain[1:], x], chain].log().sum()) - log_delta
             low, high = -crossing(-mu.flip(0), level), crossing(mu, level)
         tau = max(tau[0], low), min(tau[1], high)
-        certain = bool((enclosures(ritz, tau, ends) <= tol).all())
+        excluded = _excluded(wanted(ritz[0], ends), ends, tau, overlooked)
         both = torch.cat([ritz[0], mu]).sort().values
         change = (wanted(both, ends) - wanted(ritz[0], ends)).abs()
-        if certain or bool((change > tol).any()):
+        if (excluded and len(chain) >= limits[0]) or bool((change > tol).any()):
             break
     basis.join(apart, num_before)
     return tau
+
+
+def _excluded(
+    values: Float[Tensor, " pairs"], ends: Ends, tau: Edges, overlooked: bool
+) -> bool:
+    """Whether the outside has no eigenvalue that would change the values reported.
+
+    A copy of the innermost value of an end changes none, so the one before it must be out
+    of reach; the innermost itself where the run may have ``overlooked`` a value.
+    """
+    inner = 0 if overlooked else 1
+    low, high = values[: max(ends[0] - inner, 0)], values[ends[0] + inner :]
+    return bool((low < tau[0]).all()) and bool((high > tau[1]).all())
 
 
 def _at_hand(count: Ends, total: int) -> Ends:

@@ -47,10 +47,12 @@ class CurvatureTracker:
     repeated from a random vector if it takes ``patience`` times the products of the last
     cold run and has not converged.
 
-    How much the warm start saves depends on how far the training moved: from 2 to 45 % of
-    the products on small heads. The two end vectors did as well as six from below and two
-    from above, whose sum holds less of each; as a block those eight took as many products
-    as a cold start, since each column costs one before anything is known.
+    How much the warm start saves depends on how far the training moved: from a fifth to
+    half of the products on small heads. The check for repeats, which a start that is not
+    random needs more, then takes most of that back. The two end vectors did as well as
+    six from below and two from above, whose sum holds less of each; as a block those
+    eight took as many products as a cold start, since each column costs one before
+    anything is known.
 
     Args:
         operator: Makes the operator where the parameters now stand, always on the same
