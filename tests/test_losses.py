@@ -20,6 +20,9 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "spectral": losses.spectral_contrastive,
     "barlow": partial(losses.barlow_twins, redundancy=0.3),
     "vicreg": partial(losses.vicreg, invariance=3.0, variance=5.0, covariance=2.0),
+    "vicreg, squared": partial(
+        losses.vicreg, invariance=3.0, variance=5.0, covariance=2.0, hinge="squared"
+    ),
 }
 each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 each_critic = pytest.mark.parametrize("critic", CRITICS)
@@ -84,13 +87,13 @@ def barlow_by_loops(z1, z2, redundancy):
     return loss
 
 
-def vicreg_by_loops(z1, z2, invariance, variance, covariance):
+def vicreg_by_loops(z1, z2, invariance, variance, covariance, power=1):
     n, k = z1.shape
     loss = invariance * sum(np.sum((z1[i] - z2[i]) ** 2) for i in range(n)) / (n * k)
     for z in (z1, z2):
         for i in range(k):
             std = math.sqrt(np.var(z[:, i], ddof=1) + 1e-4)
-            loss += variance * max(0.0, 1 - std) / (2 * k)
+            loss += variance * max(0.0, 1 - std) ** power / (2 * k)
             for j in range(k):
                 if i != j:
                     loss += covariance * np.cov(z[:, i], z[:, j])[0, 1] ** 2 / k
@@ -138,6 +141,14 @@ def test_vicreg_is_the_authors(weights, scale):
     expected = vicreg_by_loops(z1.numpy(), z2.numpy(), *weights)
     named = dict(zip(("invariance", "variance", "covariance"), weights, strict=True))
     assert losses.vicreg(z1, z2, **named).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0.3, 1.0, 5.0])
+def test_squared_hinge_is_the_square_of_each_shortfall(scale):
+    z1, z2 = (scale * z for z in views())
+    expected = vicreg_by_loops(z1.numpy(), z2.numpy(), 3.0, 5.0, 2.0, power=2)
+    found = LOSSES["vicreg, squared"](z1, z2)
+    assert found.item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_simsiam_is_the_papers():
@@ -418,6 +429,12 @@ class TestRefuses:
         weights = {"invariance": 1.0, "variance": 1.0, "covariance": 1.0, name: math.nan}
         with pytest.raises(ValueError, match=rf"{name} must be at least 0.0, got nan"):
             losses.vicreg(*views(), **weights)
+
+    def test_an_unknown_hinge(self):
+        weights = {"invariance": 1.0, "variance": 1.0, "covariance": 1.0}
+        rule = "hinge must be one of linear, squared, got 'cubed'"
+        with pytest.raises(ValueError, match=rule):
+            losses.vicreg(*views(), **weights, hinge="cubed")
 
     def test_simsiam_shapes(self):
         z, _ = views()

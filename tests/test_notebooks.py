@@ -227,11 +227,13 @@ def headed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
 def claimed_before_judged(notebook: NotebookNode, path: Path) -> list[str]:
     cells = code_cells(notebook)
     stated = [i for i, cell in enumerate(cells) if "claims" in tags(cell)]
-    made = [i for i, cell in enumerate(cells) if any(calls(cell, "Claim"))]
+    made = [
+        i for i, cell in enumerate(cells) if calls(cell, "Claim") or calls(cell, "stated")
+    ]
     judged = [i for i, cell in enumerate(cells) if any(calls(cell, "judge"))]
     wrong = []
     if not set(made) <= set(stated):
-        wrong.append("a Claim must be made in a cell tagged claims")
+        wrong.append("claims must be made in a cell tagged claims")
     if judged and not (made and max(stated, default=math.inf) < min(judged)):
         wrong.append("every claims cell must come before the first judge(")
     return wrong

@@ -127,6 +127,7 @@ def vicreg(
     invariance: float,
     variance: float,
     covariance: float,
+    hinge: Literal["linear", "squared"] = "linear",
 ) -> Float[Tensor, ""]:
     r"""Variance-invariance-covariance loss, normalised as in the authors' code.
 
@@ -138,11 +139,21 @@ def vicreg(
     - covariance times the squared off-diagonal covariances, summed and divided by k,
       **sum** of both views.
 
-    The hinge has no second derivative where a standard deviation crosses 1.
+    The hinge has no second derivative where a standard deviation crosses 1, and a minimum
+    may lie just there. Squared, :math:`[1 - \sqrt{\mathrm{var} + 10^{-4}}]_+^2`, it pulls
+    less and less towards 1 and its minima stay below.
+
+    Args:
+        z1: First view.
+        z2: Second view.
+        invariance: Weight of the first term.
+        variance: Weight of the second.
+        covariance: Weight of the third.
+        hinge: ``"squared"`` departs from paper and code.
 
     Raises:
-        ValueError: If the shapes differ, there are fewer than two rows, or a weight is
-            negative or NaN.
+        ValueError: If the shapes differ, there are fewer than two rows, a weight is
+            negative or NaN, or ``hinge`` is unknown.
 
     Source: Bardes et al. 2022 (arXiv:2105.04906), whose weights are 25, 25 and 1. Paper
     and code (facebookresearch/vicreg, ``main_vicreg.py``) differ: the paper's invariance
@@ -157,9 +168,11 @@ def vicreg(
     at_least("invariance", invariance, 0.0)
     at_least("variance", variance, 0.0)
     at_least("covariance", covariance, 0.0)
+    one_of("hinge", hinge, _HINGE_POWERS)
+    power = _HINGE_POWERS[hinge]
     return (
         invariance * (z1 - z2).square().mean()
-        + variance * (_hinge(z1) + _hinge(z2)) / 2
+        + variance * (_hinge(z1, power) + _hinge(z2, power)) / 2
         + covariance * (_redundancy(z1) + _redundancy(z2))
     )
 
@@ -217,9 +230,9 @@ def _standardised(z: Float[Tensor, "n k"], eps: float) -> Float[Tensor, "n k"]:
     return (z - z.mean(0)) * (z.var(0, correction=0) + eps).rsqrt()
 
 
-def _hinge(z: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
-    """How far the standard deviations of the columns fall short of 1, mean."""
-    return (1 - (z.var(0) + 1e-4).sqrt()).relu().mean()
+def _hinge(z: Float[Tensor, "n k"], power: int) -> Float[Tensor, ""]:
+    """How far the standard deviations of the columns fall short of 1, mean power."""
+    return (1 - (z.var(0) + 1e-4).sqrt()).relu().pow(power).mean()
 
 
 def _redundancy(z: Float[Tensor, "n k"]) -> Float[Tensor, ""]:
@@ -255,3 +268,4 @@ def _distance(z1: Float[Tensor, "n k"], z2: Float[Tensor, "n k"]) -> Float[Tenso
 
 
 _CRITICS = {"cosine": _cosine, "dot": _dot, "distance": _distance}
+_HINGE_POWERS = {"linear": 1, "squared": 2}
