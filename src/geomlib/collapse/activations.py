@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from geomlib.checks import one_of
 
-Elementwise = Callable[[Float[Tensor, "*s"]], Float[Tensor, "*s"]]
+Elementwise = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Activation:
 
     Attributes:
         name: As figures show it.
-        function: :math:`\sigma`.
-        slope: :math:`\sigma'`; on a kink that of the left side.
-        bend: :math:`\sigma''`; zero where there is a kink only.
+        function: The function itself.
+        slope: Its derivative; on a kink that of the left side.
+        bend: Its second derivative; zero where there is a kink only.
         gated: Whether it is linear on either side of a kink at 0.
     """
 
