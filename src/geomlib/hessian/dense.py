@@ -10,7 +10,9 @@ from geomlib.checks import at_least, finite
 from geomlib.hessian.operator import SymmetricOperator
 
 
-def dense(operator: SymmetricOperator, *, chunk_size: int = 128) -> Float[Tensor, "n n"]:
+def dense(
+    operator: SymmetricOperator, *, chunk_size: int = 128, atol: float = 0.0
+) -> Float[Tensor, "n n"]:
     r"""Matrix of the operator, symmetric to the last bit.
 
     Products with unit vectors, and then the mean of each entry and its mirror image. Both
@@ -23,11 +25,14 @@ def dense(operator: SymmetricOperator, *, chunk_size: int = 128) -> Float[Tensor
     Args:
         operator: Of n rows; its ``matmat`` is called n / ``chunk_size`` times.
         chunk_size: Columns asked for at a time.
+        atol: Difference from the mirror image that is rounding, whatever the largest
+            entry: for a matrix that may be zero up to rounding.
 
     Raises:
-        ValueError: If ``chunk_size`` is below 1, an entry is not finite, or an entry and
-            its mirror image differ by more than rounding: by more than
-            :math:`\sqrt{\epsilon}` (3e-4 in float32, 1.5e-8 in float64) of the largest.
+        ValueError: If ``chunk_size`` is below 1, ``atol`` negative, an entry is not
+            finite, or an entry and its mirror image differ by more than rounding: by more
+            than ``atol`` and than :math:`\sqrt{\epsilon}` (3e-4 in float32, 1.5e-8 in
+            float64) of the largest.
 
     >>> from geomlib.hessian.operator import hessian
     >>> saddle = hessian(lambda t: t["x"][0] * t["x"][1], {"x": torch.ones(2)})
@@ -36,6 +41,7 @@ def dense(operator: SymmetricOperator, *, chunk_size: int = 128) -> Float[Tensor
             [1., 0.]])
     """
     at_least("chunk_size", chunk_size, 1)
+    at_least("atol", atol, 0.0)
     n = operator.size
     matrix = torch.empty(n, n, dtype=operator.dtype, device=operator.device)
     chunks = [slice(i, min(i + chunk_size, n)) for i in range(0, n, chunk_size)]
@@ -55,10 +61,10 @@ def dense(operator: SymmetricOperator, *, chunk_size: int = 128) -> Float[Tensor
         mean = (upper + lower) / 2
         matrix[rows, rows.start :] = mean
         matrix[rows.start :, rows] = mean.mT
-    if float(gap) > torch.finfo(matrix.dtype).eps ** 0.5 * float(largest):
+    if float(gap) > max(torch.finfo(matrix.dtype).eps ** 0.5 * float(largest), atol):
         raise ValueError(
             f"operator must be symmetric, got entries that differ by {float(gap):.3g} from "
             f"their mirror images, the largest entry being {float(largest):.3g}. "
-            "Use float64 if rounding is to blame."
+            "If rounding is to blame, use float64, or pass atol for a matrix near zero."
         )
     return matrix
