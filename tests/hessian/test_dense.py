@@ -69,7 +69,7 @@ def test_refuses_what_is_not_symmetric_or_not_finite():
     with pytest.raises(ValueError, match="operator must be symmetric"):
         dense(like(skew))
     assert torch.equal(dense(like(1e-9 * skew), atol=1e-8), torch.zeros(2, 2))
-    with pytest.raises(ValueError, match="operator must be symmetric.*pass atol"):
+    with pytest.raises(ValueError, match=r"operator must be symmetric.*pass atol"):
         dense(like(1e-9 * skew), atol=1e-10)
     with pytest.raises(ValueError, match=r"atol must be at least 0\.0, got -1"):
         dense(sound, atol=-1.0)
