@@ -6,7 +6,13 @@ from torch import nn
 
 from geomlib.hessian.dense import dense
 from geomlib.hessian.model import module_loss
-from geomlib.hessian.operator import SymmetricOperator, from_matrix, hessian
+from geomlib.hessian.operator import (
+    SymmetricOperator,
+    from_matrix,
+    gauss_newton,
+    hessian,
+    residual,
+)
 from geomlib.params import flatten, unflatten
 
 NORMS = {
@@ -77,3 +83,26 @@ def test_refuses_what_is_not_symmetric_or_not_finite():
         dense(like(bad))
     with pytest.raises(ValueError, match="chunk_size must be at least 1, got 0"):
         dense(sound, chunk_size=0)
+
+
+@pytest.mark.parametrize("kind", [gauss_newton, residual])
+def test_parts_of_a_hessian_are_their_textbook_matrices(kind):
+    # L = sum of f(x_i) through z = x^2: Gauss-Newton diag(4 x^2 f''), residual 2 f'.
+    x = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
+    found = dense(kind(lambda t: t["x"].square(), lambda z: z.sin().sum(), {"x": x}))
+    z = x.square()
+    outer = 4 * z * -z.sin() if kind is gauss_newton else 2 * z.cos()
+    torch.testing.assert_close(found, outer.diag())
+
+
+def test_float32_rounding_is_no_asymmetry():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.GELU(), nn.Linear(4, 2))
+    found, at = module_loss(model, torch.randn(50, 3), lambda f, x: f(x).square().mean())
+    matrix = dense(hessian(found, at))
+    assert torch.equal(matrix, matrix.mT)
+    exact, at = module_loss(
+        model.double(), torch.randn(50, 3).double(), lambda f, x: f(x).square().mean()
+    )
+    assert matrix.dtype == torch.float32
+    assert dense(hessian(exact, at)).dtype == torch.float64

@@ -1,5 +1,6 @@
 """Spectral density: exact moments, unit mass, bands that hold what they promise."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -75,3 +76,64 @@ def test_refuses_what_gives_no_density(change):
     options = {"num_vectors": 2, "num_steps": 3, "bandwidth": 0.1, "seed": 0, **change}
     with pytest.raises(ValueError, match=f"{next(iter(change))} must be"):
         spectral_density(from_matrix(torch.eye(4)), **options)
+
+
+@pytest.mark.parametrize("num_steps", [1, 3, 6])
+def test_moments_of_each_start_are_exact_up_to_twice_the_steps(num_steps):
+    matrix = rotated(torch.linspace(-1, 2, 30, dtype=torch.float64), 5)
+    found = spectral_density(
+        from_matrix(matrix), num_vectors=3, num_steps=num_steps, bandwidth=0.3, seed=4
+    )
+    generator = torch.Generator().manual_seed(4)
+    for nodes, weights in zip(found.nodes, found.weights, strict=True):
+        v = torch.randn(30, generator=generator, dtype=torch.float64)
+        v = v / v.norm()
+        power = v
+        for order in range(2 * num_steps):
+            quadrature = float((weights * nodes**order).sum())
+            assert quadrature == pytest.approx(float(v @ power), abs=1e-10), order
+            power = matrix @ power
+
+
+def test_blocks_and_grids_change_nothing_else():
+    operator = from_matrix(rotated(torch.linspace(0, 1, 20, dtype=torch.float64), 3))
+    options = {"num_vectors": 5, "num_steps": 8, "bandwidth": 0.1, "seed": 0}
+    one = spectral_density(operator, **options)
+    blocks = spectral_density(operator, **options, block_size=3)
+    torch.testing.assert_close(blocks.nodes, one.nodes)
+    grid = torch.linspace(-1, 2, 7)
+    chosen = spectral_density(operator, **options, grid=grid)
+    assert torch.equal(chosen.points, grid.double())
+    torch.testing.assert_close(
+        chosen.density,
+        torch.from_numpy(np.interp(grid, one.points, one.density)),
+        atol=0.02,
+        rtol=0,
+    )
+    assert one.num_matvecs == blocks.num_matvecs == 40
+
+
+def test_more_steps_than_the_space_holds_are_not_taken():
+    found = spectral_density(
+        from_matrix(torch.diag(torch.tensor([1.0, 2.0, 3.0]).double())),
+        num_vectors=4,
+        num_steps=50,
+        bandwidth=0.1,
+        seed=0,
+    )
+    assert found.nodes.shape == (4, 3)
+    np.testing.assert_allclose(found.nodes, [[1, 2, 3]] * 4, atol=1e-10)
+    assert found.num_matvecs == 12
+
+
+def test_refuses_grids_that_show_nothing():
+    operator = from_matrix(torch.eye(4))
+    options = {"num_vectors": 2, "num_steps": 3, "bandwidth": 0.1, "seed": 0}
+    with pytest.raises(ValueError, match="grid must be ascending"):
+        spectral_density(operator, **options, grid=torch.tensor([0.0, 1.0, 1.0]))
+    with pytest.raises(ValueError, match="grid must be finite"):
+        spectral_density(operator, **options, grid=torch.tensor([0.0, float("inf")]))
+    with pytest.raises(ValueError, match="num_points must be at least 11"):
+        spectral_density(operator, **options, num_points=5)
+    with pytest.raises(ValueError, match="block_size must be at least 1"):
+        spectral_density(operator, **options, block_size=0)

@@ -298,6 +298,24 @@ def test_hessian_and_gauss_newton_are_curvlinops():
         exactly(dense(operator), peer(*arguments) @ identity, atol=1e-10)
 
 
+def test_hessian_is_hessian_eigenthings():
+    peer = pytest.importorskip("hessian_eigenthings")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.SiLU(), nn.Linear(5, 3)).double()
+    at = dict(model.named_parameters())
+    inputs, labels = gaussian(6, 4), torch.arange(6) % 3
+
+    def loss(t: Tensors) -> Tensor:
+        return F.cross_entropy(torch.func.functional_call(model, t, inputs), labels)
+
+    theirs = peer.HessianOperator(
+        model, [(inputs, labels)], peer.supervised_loss(nn.CrossEntropyLoss())
+    )
+    ours = hessian(loss, at)
+    columns = [theirs.matvec(unit) for unit in torch.eye(ours.size).double()]
+    exactly(dense(ours), torch.stack(columns, dim=1), atol=1e-10)
+
+
 # Laws, over random shapes and dtypes.
 
 SHAPE = st.lists(st.integers(1, 3), max_size=2).map(tuple)

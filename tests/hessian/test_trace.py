@@ -1,8 +1,11 @@
 """Hutchinson's estimate: exact where it must be, honest about its error elsewhere."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from geomlib.hessian.known import from_spectrum
 from geomlib.hessian.operator import from_matrix
 from geomlib.hessian.trace import trace
 
@@ -34,6 +37,44 @@ def test_seed_decides_and_global_state_stays():
     first, again, other = (trace(operator, num_samples=5, seed=s).value for s in (1, 1, 2))
     assert first == again != other
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_mean_over_many_seeds_is_the_trace_and_errors_cover_it():
+    matrix = symmetric(4)
+    operator, truth = from_matrix(matrix), float(matrix.trace())
+    runs = [trace(operator, num_samples=30, seed=seed) for seed in range(200)]
+    scores = torch.tensor([(run.value - truth) / run.standard_error for run in runs])
+    # Student's t with 29 degrees of freedom: 95 % within 2.05.
+    assert 0.90 <= float((scores.abs() < 2.05).double().mean()) <= 0.99
+    assert abs(float(scores.mean())) < 4 / 200**0.5
+
+
+@pytest.mark.parametrize("block_size", [1, 3, 7, 100])
+def test_blocks_change_nothing_but_rounding(block_size):
+    operator = from_matrix(symmetric(5))
+    one = trace(operator, num_samples=20, seed=0)
+    other = trace(operator, num_samples=20, seed=0, block_size=block_size)
+    assert other.value == pytest.approx(one.value, rel=1e-12)
+    assert other.standard_error == pytest.approx(one.standard_error, rel=1e-9)
+    assert other.num_matvecs == 20
+
+
+def test_float32_sums_are_taken_in_float64():
+    # A million entries of 1 and one of 1e-3: a float32 sum would lose the last.
+    n = 2**20
+    diagonal = torch.ones(n)
+    diagonal[0] = 1e-3
+    found = trace(from_spectrum(diagonal, num_reflections=0), num_samples=2, seed=0)
+    assert found.value == pytest.approx(n - 1 + 1e-3, rel=1e-12)
+
+
+def test_refuses_products_that_are_not_finite():
+    sound = from_matrix(torch.eye(3))
+    broken = replace(sound, matmat=lambda v: float("nan") * v)
+    with pytest.raises(ValueError, match="products of the operator must be finite"):
+        trace(broken, num_samples=2, seed=0)
+    with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
+        trace(sound, num_samples=2, seed=0, block_size=0)
 
 
 def test_refuses_one_sample():
