@@ -116,18 +116,38 @@ def test_overhead_is_the_time_added_in_times_of_the_training(tmp_path: Path):
 
 def test_methods_show_median_spread_ratio_and_worst_error(tmp_path: Path):
     ((ours, peer, _),) = tables(drawn(tmp_path, a=eigenvalues()))
-    one = ["geomlib", "3 (2 to 4)", "1 (1 to 1)", "40 (30 to 50)", "3.0e-06", "2.0e-05"]
-    assert ours == [*one, "2 (2 to 2)", "Ours."]
+    one = [
+        "geomlib",
+        "3 (2 to 4)",
+        "1 (1 to 1)",
+        "–",
+        "40 (30 to 50)",
+        "3.0e-06",
+        "2.0e-05",
+    ]
+    assert ours == [*one, "2 (2 to 2)"]
     # Ratios are taken within a turn: 8 to 2 and 8 to 4, not 8 to the median.
     assert peer[:3] == ["peer", "8 (8 to 8)", "3 (2 to 4)"]
-    assert peer[4:6] == ["2.0e-04", "not offered"]
+    assert peer[5:7] == ["2.0e-04", "not offered"]
+
+
+def test_same_work_is_compared_with_our_run_without_the_check(tmp_path: Path):
+    record = eigenvalues()
+    unchecked = [judged(1.0, 20, 1e-6, 2e-5), judged(4.0, 40, 3e-6, 1e-5)]
+    record["methods"].append(
+        {"name": benchmark_page.UNCHECKED, "note": "Less.", "runs": unchecked}
+    )
+    ((ours, peer, _, last),) = tables(drawn(tmp_path, a=record))
+    assert (ours[3], peer[3], last[3]) == ("1.5 (1 to 2)", "5 (2 to 8)", "1 (1 to 1)")
 
 
 def test_method_that_cannot_is_shown_with_its_error(tmp_path: Path):
-    ((_, _, other),) = tables(drawn(tmp_path, a=eigenvalues()))
+    text = drawn(tmp_path, a=eigenvalues())
+    ((_, _, other),) = tables(text)
     assert other[0] == "other"
-    assert set(other[1:-1]) == {benchmark_page.NONE}
-    assert other[-1] == "Not offered: TypeError: no such model. Old."
+    assert set(other[1:]) == {benchmark_page.NONE}
+    assert "- **other**: Not offered: TypeError: no such model. Old." in text
+    assert "- **peer**: Stacked views." in text
 
 
 def test_method_that_fails_once_shows_the_rest(tmp_path: Path):

@@ -98,6 +98,7 @@ def test_every_file_lies_where_its_source_does(root: Path):
         "book/index.md",
         "book/_static/book.css",
         "book/_static/mathjax/tex-svg.js",
+        "book/benchmarks.md",
         "book/scoreboard.md",
         "notebooks/toy.ipynb",
     }
