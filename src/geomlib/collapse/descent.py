@@ -101,8 +101,8 @@ def descend(
         ValueError: If a number is out of range, the network is not its own reflection, or
             gates are to be frozen that the activation does not have.
 
-    Source: Chen et al. 2023 (arXiv:2306.04251) and Ziyin et al. 2023 (arXiv:2303.13093)
-    ask whether noise attracts to such an equilibrium; the exponent decides.
+    Source: Chen et al. 2023 (arXiv:2306.04251) on noise that attracts to invariant sets;
+    Ziyin et al. 2023 (arXiv:2303.13093) on Lyapunov exponents as the measure of it.
     """
     refuse_broken_mirror(network.parameters)
     _check(network, rates, num_steps, batch_size, frozen_gates)
