@@ -11,4 +11,8 @@
 - ``plateau``: how far the loss of a gated head stays constant along that direction.
 - ``flow``: gradient flow away from an equilibrium, and the time predicted for it.
 - ``descent``: gradient descent with and without noise, and the growth of what is odd.
+- ``batch_norm``: batch norm put into an equilibrium so that it changes no embedding.
+- ``stacked``: encoders and heads with or without batch norm, one network for each seed.
+- ``training_start``: a representation of few directions under a mirrored or generic head.
+- ``stacked_training``: descent of all of them at once, and their curvature on the way.
 """
