@@ -155,3 +155,34 @@ def test_training_refuses_a_batch_of_one():
             learning_rate=0.1,
             seed=0,
         )
+
+
+def test_a_view_of_the_readers_own_is_used_with_the_training_generator():
+    images = torch.arange(6.0)[:, None, None, None].expand(6, 1, 4, 4)
+    draws = []
+
+    def shifted(batch: Tensor, *, generator: torch.Generator) -> Tensor:
+        draws.append(torch.rand((), generator=generator).item())
+        return batch + 100
+
+    def record(first: Tensor, second: Tensor) -> Tensor:
+        assert first.min() >= 100
+        assert torch.equal(first, second)
+        return (first - second).sum()
+
+    def once() -> None:
+        _ = train_on_views(
+            Brightness(),
+            images,
+            record,
+            num_steps=3,
+            batch_size=4,
+            learning_rate=0.1,
+            seed=5,
+            view=shifted,
+        )
+
+    once()
+    once()
+    assert len(set(draws)) == 6
+    assert draws[:6] == draws[6:]

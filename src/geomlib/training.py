@@ -67,10 +67,12 @@ def train_on_views(
     batch_size: int,
     learning_rate: float,
     seed: int,
+    view: Callable[..., Tensor] = views,
 ) -> Float[Tensor, " steps"]:
     """Loss before each step of training a network on two random views of a batch.
 
-    Batches are drawn with replacement; views are those of ``geomlib.data.augment``.
+    Batches are drawn with replacement. An encoder and its head are trained together where
+    the network is the one after the other, ``nn.Sequential(encoder, head)``.
 
     Args:
         network: Encoder with its head; changed in place, left in training mode.
@@ -80,6 +82,8 @@ def train_on_views(
         batch_size: Images in a batch, at least 2.
         learning_rate: Rate of Adam's first step.
         seed: Seed of batches and views.
+        view: Random view of each image of a batch, drawn with the generator given; by
+            default crops, mirror images and colours, ``geomlib.data.augment.views``.
 
     Raises:
         ValueError: If a count or rate is out of range.
@@ -93,7 +97,7 @@ def train_on_views(
         picks = torch.randint(
             len(images), (batch_size,), generator=generator, device=images.device
         )
-        first, second = (views(images[picks], generator=generator) for _ in range(2))
+        first, second = (view(images[picks], generator=generator) for _ in range(2))
         return loss(network(first), network(second))
 
     return minimise(

@@ -6,4 +6,7 @@
 - ``faces``: faces and non-faces, 25x25, from scikit-image.
 - ``cifar10``: the reader's own copy, or a download with checksums.
 - ``augment``: random views, drawn anew for each image.
+- ``poses``: views whose rotation, shift and brightness are known.
+- ``image_orbits``: paths of images under one augmentation that grows stronger.
+- ``pydoc_text``: sentences of Python's help texts, and views of them.
 """

@@ -1,4 +1,9 @@
 """Networks of the book.
 
 - ``encoders``: small convolutional encoders of images, and plain heads.
+- ``backbones``: torchvision's networks without their classifiers.
+- ``checkpoints``: published models with their heads, from files of the reader's.
+- ``minilm``: a sentence encoder, from files with known checksums.
+- ``word_vectors``: a sentence encoder without training.
+- ``weight_files``: files with weights, found and checked.
 """
