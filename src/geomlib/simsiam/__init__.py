@@ -4,6 +4,7 @@
 - ``field``: what descent with stop-gradient follows, no gradient, and its Jacobian.
 - ``growth``: the leading growth rate, the Jacobian's rightmost eigenvalue.
 - ``dynamics``: the flow along the field, and descent with a step of its own.
+- ``end_to_end``: backbone and heads trained together, from views of images.
 - ``estimator``: the published estimate of a smallest eigenvalue, iterate by iterate.
 - ``heads``: projectors and predictors, many runs stacked.
 - ``bank``: features that a frozen, random backbone gives of views of images.

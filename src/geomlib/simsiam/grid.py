@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from geomlib.checks import at_least, positive
 from geomlib.simsiam.escape import iso
 from geomlib.simsiam.heads import PROJECTOR, Head, head_outputs, initial_heads
-from geomlib.simsiam.objective import negative_cosine, prediction_slope
+from geomlib.simsiam.objective import negative_cosine
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,9 @@ def _trained(
         for leaf in leaves.values():
             leaf.requires_grad_()
         p, z = outputs(torch.stack([next(batch) for batch in batches]))
-        slope = prediction_slope(p.detach(), z.detach())
-        gradients = torch.autograd.grad(p, list(leaves.values()), slope)
+        # No run's loss depends on another's parameters: the sum's gradient is theirs.
+        value = negative_cosine(p, z.detach()).sum()
+        gradients = torch.autograd.grad(value, list(leaves.values()))
         with torch.no_grad():
             for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True):
                 momentum = velocity[name].mul_(schedule.momentum).add_(gradient)

@@ -43,40 +43,6 @@ def negative_cosine(
     return -(inner * lengths).mean((-2, -1))
 
 
-def prediction_slope(
-    predictions: Float[Tensor, "r 2 n k"], targets: Float[Tensor, "r 2 n k"]
-) -> Float[Tensor, "r 2 n k"]:
-    r"""Derivative of each run's ``negative_cosine`` in its predictions, in closed form.
-
-    For a row p with target t it is :math:`(\cos\, p / |p| - t / |t|) / (2 n |p|)`. Training
-    needs no more, and takes it in a third of the passes that a graph of the loss needs.
-
-    Args:
-        predictions: Predictor's outputs, both views.
-        targets: Projector's outputs, both views in the same order.
-
-    Raises:
-        ValueError: If the shapes differ or there is no row.
-    """
-    same_shape("predictions", predictions, "targets", targets)
-    at_least("number of rows in predictions and targets", predictions.shape[-2], 1)
-    count = 2 * predictions.shape[-2]
-    lengths, others = (
-        torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
-        for rows in (predictions, targets)
-    )
-    p, t = 1 / lengths.clamp_min(1e-6), 1 / others.clamp_min(1e-6)  # [r 2 n 1]
-    slope = torch.empty_like(predictions)
-    for view in (0, 1):
-        own, other = predictions[:, view], targets[:, 1 - view]
-        pull = p[:, view] * t[:, 1 - view]
-        inner = (own * other).sum(-1, keepdim=True)
-        # Where the floor replaces the length, the length has no derivative.
-        back = (inner * pull * p[:, view].square()).where(lengths[:, view] > 1e-6, 0)
-        slope[:, view] = (own * (back / count)).addcmul_(other, -pull / count)
-    return slope
-
-
 def unit_rows(z: Float[Tensor, "*s k"]) -> Float[Tensor, "*s k"]:
     """Rows divided by their length, or by 1e-6 where they are shorter."""
     return z * _inverse_length(z).unsqueeze(-1)
