@@ -1,6 +1,7 @@
 """Networks of the book.
 
 - ``encoders``: small convolutional encoders of images, and plain heads.
+- ``resnet``: ResNet-18 for images of 32x32 pixels, with any norm.
 - ``backbones``: torchvision's networks without their classifiers.
 - ``checkpoints``: published models with their heads, from files of the reader's.
 - ``minilm``: a sentence encoder, from files with known checksums.
