@@ -18,11 +18,12 @@ PROBLEMS = {
 }
 INTRODUCTION = """# Benchmarks
 
-What the routines of `geomlib.hessian` cost, beside three libraries that do the same. Each
-figure is the median over the repeats, with the least and the greatest in brackets; no run
-is left out. Methods ran in turns within one process, on the same weights, data and loss.
-A ratio compares two methods within one turn: it bears a busy machine better than seconds
-do. Tables are drawn from `benchmarks/results`, and `benchmarks/` holds the commands.
+What the routines of `geomlib.hessian` cost, beside three libraries that do the same, and
+what stacked training saves. Each figure is the median over the repeats, with the least
+and the greatest in brackets; no run is left out. Methods ran in turns within one process,
+on the same weights, data and loss. A ratio compares two methods within one turn: it bears
+a busy machine better than seconds do. Tables are drawn from `benchmarks/results`, and
+`benchmarks/` holds the commands.
 
 No other library looks for repeated eigenvalues, so the same work is that of `geomlib`
 without the check; the check is what the default buys for the difference.
@@ -252,6 +253,39 @@ def tracking(record: Record) -> str:
     )
 
 
+def grid(record: Record) -> str:
+    """Section on a grid of heads trained stacked."""
+    clock, points = record["clock"], record["points"]
+    others = [name for name in points[0]["runs"] if name != "stacked"]
+    rows = (
+        [
+            f"{point['features']}-{point['width']}-{point['bottleneck']}",
+            str(point["batch"]),
+            spread([run[clock] for run in point["runs"]["stacked"]]),
+            *(
+                spread(ratios(point["runs"][o], point["runs"]["stacked"], clock))
+                for o in others
+            ),
+            number(point["difference"]),
+        ]
+        for point in points
+    )
+    head = ("Widths", "Batch", "Stacked, s", *(f"Times: {o}" for o in others), "Difference")
+    return "\n".join(
+        [
+            f"## A grid of heads, stacked: {record['device']}\n",
+            f"{record['num_runs']} runs of {record['num_steps']} steps: SimSiam's heads of "
+            "four activations, with batch norm and without, at three rates, from five "
+            "seeds. Stacked, runs of one head share one product a layer; one after the "
+            "other, the same code trains a stack of one, or modules and torch's SGD do. "
+            "Widths are of features, embeddings and the predictor's hidden layer; the "
+            "difference is the largest in the spread of a run at the end.\n",
+            table(head, rows),
+            machine(record),
+        ]
+    )
+
+
 SCALING = (
     "Parameters",
     "Batch",
@@ -261,7 +295,12 @@ SCALING = (
     "Products",
     "In gradients",
 )
-SECTIONS = {"eigenvalues": eigenvalues, "products": products, "tracking": tracking}
+SECTIONS = {
+    "eigenvalues": eigenvalues,
+    "products": products,
+    "tracking": tracking,
+    "grid": grid,
+}
 
 
 def page(folder: Path) -> str:

@@ -114,6 +114,30 @@ def test_overhead_is_the_time_added_in_times_of_the_training(tmp_path: Path):
     assert tables(text) == [[["cold starts", seconds, overhead, products]]]
 
 
+def grid() -> dict[str, Any]:
+    runs = {
+        "stacked": [run(1.0), run(2.0)],
+        "one after the other": [run(3.0), run(4.0)],
+        "one after the other, torch.nn": [run(9.0), run(10.0)],
+    }
+    sizes = {"features": 8, "width": 16, "bottleneck": 4, "batch": 32}
+    point = {**sizes, "difference": 2e-7, "runs": runs}
+    return {
+        "benchmark": "grid",
+        **MACHINE,
+        "num_runs": 6,
+        "num_steps": 9,
+        "points": [point],
+    }
+
+
+def test_ways_to_train_a_grid_are_compared_with_the_stack(tmp_path: Path):
+    text = drawn(tmp_path, a=grid())
+    assert "6 runs of 9 steps" in text
+    ratios = ["2.5 (2 to 3)", "7 (5 to 9)"]
+    assert tables(text) == [[["8-16-4", "32", "1.5 (1 to 2)", *ratios, "2.0e-07"]]]
+
+
 def test_methods_show_median_spread_ratio_and_worst_error(tmp_path: Path):
     ((ours, peer, _),) = tables(drawn(tmp_path, a=eigenvalues()))
     one = [
