@@ -138,7 +138,7 @@ def test_a_checkpoint_cut_short(tmp_path: Path, share: float):
     torch.save(Model().state_dict(), tmp_path / "whole")
     content = (tmp_path / "whole").read_bytes()
     (tmp_path / "f.pt").write_bytes(content[: int(share * len(content))])
-    with pytest.raises(ValueError, match="must be a whole file"):
+    with pytest.raises(ValueError, match="must be a whole checkpoint"):
         load_weights(nn.Linear(3, 2), nn.Linear(2, 2), tmp_path / "f.pt")
-    with pytest.raises(ValueError, match="checkpoint must name a file"):
+    with pytest.raises(FileNotFoundError, match="must name a file"):
         load_weights(nn.Linear(3, 2), nn.Linear(2, 2), tmp_path / "absent.pt")

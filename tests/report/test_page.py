@@ -63,6 +63,7 @@ def test_one_file_without_a_network(report: HeadReport, tmp_path: Path):
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A factory, a checkpoint and images, in the folder that the command runs in."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as python -m does where it runs
     (tmp_path / "factory_here.py").write_text(FACTORY)
     (tmp_path / "images").mkdir()
     for i in range(9):
@@ -81,7 +82,7 @@ def test_the_command(given: list[str], tmp_path: Path, capsys: pytest.CaptureFix
     ("change", "message"),
     [
         (["--images", "absent"], "folder must name a folder"),
-        (["--checkpoint", "absent.pt"], "checkpoint must name a file"),
+        (["--checkpoint", "absent.pt"], "path must name a file"),
         (["--model", "factory_here:absent"], "model must name a function"),
         (["--num-images", "3"], "number of images must be at least 8"),
         (["--num-images", "99"], "number of images in folder must be at least 99"),

@@ -26,8 +26,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=Path("report.html"))
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    # A function of the reader's is found where the command runs, as with python -m.
-    sys.path.insert(0, "")
     figures.use_style()
     try:
         images = images_in(
@@ -43,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
         report = measure(
             backbone.to(device), head.to(device), images.to(device), seed=options.seed
         )
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 2
     page.write(report, options.output, title=f"The head of {options.model}")

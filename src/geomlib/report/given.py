@@ -1,13 +1,13 @@
 """A model of the reader's: built by a function that they name, its weights from a file."""
 
 import importlib
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-import torch
 from torch import Tensor, nn
+
+from geomlib.models.checkpoints import reading
 
 WRAPPERS = ("model", "state_dict")  # keys under which training scripts keep the weights
 PARTS = ("backbone", "head")
@@ -52,6 +52,7 @@ def load_weights(backbone: nn.Module, head: nn.Module, checkpoint: Path) -> None
     ``module.`` left aside; names with another beginning are passed over.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file is no checkpoint of plain tensors, is cut short, has no
             weights for one of the two, or others than it needs. Both modules are then as
             they were.
@@ -80,16 +81,7 @@ def load_weights(backbone: nn.Module, head: nn.Module, checkpoint: Path) -> None
 
 def _state_dict(checkpoint: Path) -> dict[str, Tensor]:
     """Named tensors of a file, without their wrappers."""
-    if not checkpoint.is_file():
-        raise ValueError(f"checkpoint must name a file, got {str(checkpoint)!r}.")
-    try:
-        loaded: Any = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{checkpoint} must be a whole file that torch.save made of plain tensors, got "
-            f"one that cannot be read without running what is in it "
-            f"({type(error).__name__}). Save the state dict alone, or copy it again."
-        ) from error
+    loaded = reading.contents(checkpoint)
     for wrapper in WRAPPERS:
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]

@@ -35,7 +35,7 @@ def contents(path: Path, *, allowed: Allowed = ()) -> Any:
             f"{path} must be a whole checkpoint of tensors, got one that cannot be read "
             "without running code from it, or not at all "
             f"({type(error).__name__}: {str(error).strip().splitlines()[:1]}). Download "
-            "it again, from the authors."
+            "or copy it again, or save its state dict alone."
         ) from error
 
 
