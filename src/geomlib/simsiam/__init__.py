@@ -10,7 +10,6 @@
 - ``bank``: features that a frozen, random backbone gives of views of images.
 - ``grid``: training of all heads, rates, starts and seeds at once on such banks.
 - ``escape``: spread of outputs, who escapes, Wilson's interval.
-- ``neighbours``: what nearest neighbours of a representation say about its class.
 - ``blocks``: Hessian of a loss in the representations, sample by sample.
 - ``tracked``: that of SimSiam's loss, exact and as the published tracker estimates it.
 - ``resume``: results that take long, kept for a run that was stopped.

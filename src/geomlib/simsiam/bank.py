@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from geomlib.checks import at_least
 from geomlib.models.encoders import small_cnn
-from geomlib.models.resnet import small_resnet18
 
 Transform = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
 Backbone = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n d"]]
@@ -32,15 +31,6 @@ def random_backbone(*, in_channels: int, num_features: int, seed: int) -> nn.Seq
     return small_cnn(
         in_channels=in_channels, num_features=num_features, seed=seed, norm=norm
     )
-
-
-def random_resnet18(*, seed: int) -> nn.Module:
-    """ResNet-18 for small images as it is drawn: 512 features, in training mode.
-
-    Args:
-        seed: Of the weights.
-    """
-    return small_resnet18(seed=seed)
 
 
 def feature_bank(

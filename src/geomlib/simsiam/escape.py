@@ -1,8 +1,7 @@
-"""Spread of outputs over the sphere, who escapes from collapse, and how sure that is."""
+"""Spread of outputs over the sphere, and who escapes from collapse."""
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -83,32 +82,3 @@ def escapes(
     escaped = out.any(0)
     first = torch.where(escaped, out.int().argmax(0), -1)
     return Escapes(escaped, out[-1], rise.amax(0), margin.amax(0), first)
-
-
-def wilson_interval(
-    successes: int, trials: int, *, confidence: float = 0.95
-) -> tuple[float, float]:
-    r"""Lower and upper limit of a share that was counted, by Wilson's score.
-
-    Raises:
-        ValueError: If there is no trial, ``successes`` is not from 0 to ``trials``, or
-            ``confidence`` is not between 0 and 1.
-
-    Source: Wilson 1927 (Probable inference, the law of succession, and statistical
-    inference), without a correction for continuity.
-
-    >>> [round(limit, 3) for limit in wilson_interval(5, 5)]
-    [0.566, 1.0]
-    """
-    at_least("trials", trials, 1)
-    if not 0 <= successes <= trials:
-        raise ValueError(f"successes must be from 0 to {trials}, got {successes}.")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be between 0 and 1, got {confidence}.")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / trials
-    centre = share + z**2 / (2 * trials)
-    half = z * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    low, high = ((centre + side * half) / (1 + z**2 / trials) for side in (-1, 1))
-    # Both ends are exact where nothing, or everything, succeeded; rounding is not.
-    return (0.0 if successes == 0 else low, 1.0 if successes == trials else high)
