@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from geomlib import downloads
 from geomlib.models import minilm, weight_files
 
 SENTENCES = ("A first sentence.", "A second one, which is longer than the first.", "Third.")
@@ -117,7 +118,7 @@ def test_without_carrier_the_originals_are_downloaded_once(
         asked.append(url)
         return io.BytesIO(small_files[url.rpartition("/")[2]])
 
-    monkeypatch.setattr(weight_files, "urlopen", opened)
+    monkeypatch.setattr(downloads, "urlopen", opened)
     found = minilm._files()
     assert asked == [f"{minilm.URL}/{name}" for name in small_files]
     assert {name: path.read_bytes() for name, path in found.items()} == small_files

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from geomlib import places
+from geomlib import downloads, places
 from geomlib.simsiam import published
 from geomlib.simsiam.escape import escapes
 
@@ -37,11 +37,11 @@ def packed(monkeypatch, tmp_path):
     monkeypatch.setattr(published, "_package_data", lambda: data)
     monkeypatch.setenv("GEOMLIB_DATA", str(tmp_path))
     monkeypatch.setenv("GEOMLIB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(published, "urlopen", refuse)
+    monkeypatch.setattr(downloads, "urlopen", refuse)
     return buffer.getvalue()
 
 
-def refuse(url, timeout):
+def refuse(*_, **__):
     raise urllib.error.URLError("no network")
 
 
@@ -138,13 +138,13 @@ def test_escapes_are_one_dimensional_and_some_conditions_below_one():
 
 
 def test_folder_comes_first_then_the_download_once(packed, tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match=r"raw_data_x.npz must be in the folder"):
+    with pytest.raises(FileNotFoundError, match=r"Put it as raw_data_x\.npz"):
         published.released("raw_data_x")
-    monkeypatch.setattr(published, "urlopen", lambda url, timeout: io.BytesIO(packed))
+    monkeypatch.setattr(downloads, "urlopen", lambda *_, **__: io.BytesIO(packed))
     assert published.released("raw_data_x")["epochs"].tolist() == [0, 1]
     (kept,) = (tmp_path / "cache" / "published").iterdir()
     assert kept.name == "raw_data_x.npz"
-    monkeypatch.setattr(published, "urlopen", refuse)
+    monkeypatch.setattr(downloads, "urlopen", refuse)
     assert len(published.released("raw_data_x")) == 2
     kept.unlink()
     (tmp_path / "raw_data_x.npz").write_bytes(packed)
@@ -165,14 +165,14 @@ def test_wrong_downloads_are_refused_and_not_kept(packed, tmp_path, monkeypatch)
         (b"0" * (published.LARGEST + 1), "must have at most"),
     ):
         response = io.BytesIO(content)
-        monkeypatch.setattr(published, "urlopen", lambda url, timeout, r=response: r)
+        monkeypatch.setattr(downloads, "urlopen", lambda *_, r=response, **__: r)
         with pytest.raises(ValueError, match=message):
             published.released("raw_data_x")
     assert not (tmp_path / "cache").exists()
 
 
 def test_a_download_that_stops_half_way_leaves_no_file(packed, tmp_path, monkeypatch):
-    monkeypatch.setattr(published, "urlopen", lambda url, timeout: io.BytesIO(packed[:-40]))
+    monkeypatch.setattr(downloads, "urlopen", lambda *_, **__: io.BytesIO(packed[:-40]))
     with pytest.raises(ValueError, match="must hold plain arrays"):
         published.released("raw_data_x")
     assert not (tmp_path / "cache").exists()

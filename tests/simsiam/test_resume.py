@@ -61,8 +61,8 @@ def test_a_file_of_objects_is_refused(tmp_path):
     resumed(tmp_path, 1, Work())
     (path,) = tmp_path.iterdir()
     np.savez(path, x=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="must hold plain arrays"):
         resumed(tmp_path, 1, Work())
     path.write_bytes(pickle.dumps([1]))
-    with pytest.raises(ValueError, match="pickle"):
+    with pytest.raises(ValueError, match="must hold plain arrays"):
         resumed(tmp_path, 1, Work())

@@ -4,10 +4,9 @@ import hashlib
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import cast
-from urllib.request import urlopen
 
 from geomlib import places
+from geomlib.downloads import fetched
 
 LARGEST = 2**30  # bytes to download at most
 
@@ -63,16 +62,8 @@ def download(url: str, path: Path, *, checksum: str) -> None:
         ValueError: If it is larger than a gibibyte, or has another checksum; nothing is
             written then.
     """
-    try:
-        with urlopen(url, timeout=60) as response:
-            content = cast(bytes, response.read(LARGEST + 1))
-    except OSError as error:
-        raise FileNotFoundError(
-            f"{path.name} must be downloaded, got no answer ({error}). Put {url} "
-            f"(SHA-256 {checksum}) into {path.parent}."
-        ) from error
-    if len(content) > LARGEST:
-        raise ValueError(f"{url} must have at most {LARGEST} bytes, got more.")
+    cure = f"Put it (SHA-256 {checksum}) into {path.parent}."
+    content = fetched(url, largest=LARGEST, cure=cure)
     got = hashlib.sha256(content).hexdigest()
     if got != checksum:
         raise ValueError(

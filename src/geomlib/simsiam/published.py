@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
-from urllib.request import urlopen
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from geomlib import places
 from geomlib.checks import at_least, one_of
+from geomlib.downloads import fetched
 from geomlib.simsiam.heads import Head
 
 REPOSITORY = "https://raw.githubusercontent.com/farischaudhry/projection-head-geometry"
@@ -229,17 +229,11 @@ def _package_data() -> dict[str, Any]:
 def _downloaded(name: str, url: str, sha256: str) -> dict[str, np.ndarray]:
     """Arrays from the public repository, kept in the cache if they are the right ones."""
     path = places.cache() / "published" / f"{name}.npz"
-    try:
-        with urlopen(url, timeout=30) as response:
-            content = cast(bytes, response.read(LARGEST + 1))
-    except OSError as error:
-        raise FileNotFoundError(
-            f"{name}.npz must be in the folder that GEOMLIB_DATA names or in its "
-            f"sub-folder published, got neither, and the download failed ({error}). "
-            f"Put {url} there."
-        ) from error
-    if len(content) > LARGEST:
-        raise ValueError(f"{url} must have at most {LARGEST} bytes, got more.")
+    cure = (
+        f"Put it as {name}.npz into the folder that GEOMLIB_DATA names or into its "
+        "sub-folder published."
+    )
+    content = fetched(url, largest=LARGEST, cure=cure)
     arrays = _parsed(content, url)
     _refuse_checksum(arrays, sha256, url)
     places.write_bytes(path, content)

@@ -1,15 +1,12 @@
 """Results that take long, kept so that a run that was stopped goes on from there."""
 
 import hashlib
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from geomlib import places
+from geomlib.tensor_files import load_tensors, save_tensors
 
 # What a kept result depends on besides its key.
 CODE = (
@@ -46,12 +43,8 @@ def resumed(
         return {name: tensor.cpu() for name, tensor in make().items()}
     path = folder / f"{_digest(key)}.npz"
     if not path.is_file():
-        buffer = io.BytesIO()
-        arrays = {name: tensor.cpu().numpy() for name, tensor in make().items()}
-        np.savez(buffer, allow_pickle=False, **arrays)
-        places.write_bytes(path, buffer.getvalue())
-    with np.load(path, allow_pickle=False) as found:
-        return {name: torch.from_numpy(found[name]) for name in found.files}
+        save_tensors(path, make())
+    return load_tensors(path)
 
 
 def _digest(key: object) -> str:

@@ -37,10 +37,7 @@ def dino_resnet(path: Path, *, backbone: Callable[[], ResNet] = resnet50) -> Pre
     github.com/facebookresearch/dino; the head: its issue 189.
     """
     weights = _teacher(path)
-    network = backbone()
-    width = headless(
-        network, reading.below(weights, "backbone.", path), f"backbone of {path}"
-    )
+    network, width = headless(backbone, weights, path)
     return pretrained("DINO ResNet-50", network, _head(weights, width, path))
 
 

@@ -49,16 +49,19 @@ def barlow_twins(path: Path, *, backbone: Callable[[], ResNet] = resnet50) -> Pr
     return _loaded("Barlow Twins ResNet-50", path, backbone)
 
 
-def headless(network: ResNet, weights: Mapping[str, Tensor], what: str) -> int:
-    """Take the classifier off a ResNet, fill in weights, and return its width.
+def headless(
+    backbone: Callable[[], ResNet], weights: Mapping[str, Tensor], path: Path
+) -> tuple[ResNet, int]:
+    """A ResNet without its classifier, its weights below ``backbone.``, and its width.
 
     Raises:
         ValueError: If the weights are not those of such a network.
     """
+    network = backbone()
     width = network.fc.in_features
     network.register_module("fc", nn.Identity())
-    reading.fill(network, weights, what)
-    return width
+    reading.fill(network, reading.below(weights, "backbone.", path), f"backbone of {path}")
+    return network, width
 
 
 def _loaded(name: str, path: Path, backbone: Callable[[], ResNet]) -> Pretrained:
@@ -66,10 +69,7 @@ def _loaded(name: str, path: Path, backbone: Callable[[], ResNet]) -> Pretrained
     # what takes its place does nothing.
     stand_in = (_nothing, "__main__.exclude_bias_and_norm")
     weights = reading.part(reading.contents(path, allowed=[stand_in]), "model", path)
-    network = backbone()
-    width = headless(
-        network, reading.below(weights, "backbone.", path), f"backbone of {path}"
-    )
+    network, width = headless(backbone, weights, path)
     head = layers.stacked(
         reading.below(weights, "projector.", path),
         nn.ReLU,
