@@ -1,7 +1,7 @@
 """The benchmarks page, made from the records that the benchmarks wrote."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,11 +19,11 @@ PROBLEMS = {
 INTRODUCTION = """# Benchmarks
 
 What the routines of `geomlib.hessian` cost, beside three libraries that do the same, and
-what stacked training saves. Each figure is the median over the repeats, with the least
-and the greatest in brackets; no run is left out. Methods ran in turns within one process,
-on the same weights, data and loss. A ratio compares two methods within one turn: it bears
-a busy machine better than seconds do. Tables are drawn from `benchmarks/results`, and
-`benchmarks/` holds the commands.
+what stacked training and metrics in chunks save. Each figure is the median over the
+repeats, with the least and the greatest in brackets; no run is left out. Methods ran in
+turns within one process, on the same weights, data and loss. A ratio compares two methods
+within one turn: it bears a busy machine better than seconds do. Tables are drawn from
+`benchmarks/results`, and `benchmarks/` holds the commands.
 
 No other library looks for repeated eigenvalues, so the same work is that of `geomlib`
 without the check; the check is what the default buys for the difference.
@@ -193,8 +193,8 @@ def _product_parts(problem: Record, clock: str) -> list[str]:
     ]
 
 
-def _dense_parts(dense: Record, clock: str) -> list[str]:
-    runs = dense["runs"]
+def compared(runs: Mapping[str, Sequence[Run]], clock: str) -> str:
+    """Table of methods that did the same work."""
     rows = (
         [
             name,
@@ -204,11 +204,15 @@ def _dense_parts(dense: Record, clock: str) -> list[str]:
         ]
         for name, of in runs.items()
     )
+    return table(("Method", "Seconds", "Times ours", "Memory, MiB"), rows)
+
+
+def _dense_parts(dense: Record, clock: str) -> list[str]:
     return [
         "### The whole matrix\n",
         f"{dense['size']:,} parameters, batch {dense['batch']}. The two matrices differ by "
         f"{dense['difference']:.1e} of the largest entry.\n",
-        table(("Method", "Seconds", "Times ours", "Memory, MiB"), rows),
+        compared(dense["runs"], clock),
     ]
 
 
@@ -286,6 +290,24 @@ def grid(record: Record) -> str:
     )
 
 
+def metric(record: Record) -> str:
+    """Section on pullback metrics of a head at many samples."""
+    notes = [f"- **{name}**: {note}" for name, note in record["notes"].items()]
+    return "\n".join(
+        [
+            f"## Pullback metrics at many samples: {record['device']}\n",
+            f"{record['num_samples']:,} samples, head of {record['depth']} layers, "
+            f"{record['num_inputs']} to {record['num_outputs']}, {record['dtype']}. The "
+            "spreads of the metrics, which is what the methods return, differ by "
+            f"{record['difference']:.1e} at most.\n",
+            compared(record["runs"], record["clock"]),
+            *notes,
+            "",
+            machine(record),
+        ]
+    )
+
+
 SCALING = (
     "Parameters",
     "Batch",
@@ -300,6 +322,7 @@ SECTIONS = {
     "products": products,
     "tracking": tracking,
     "grid": grid,
+    "metric": metric,
 }
 
 

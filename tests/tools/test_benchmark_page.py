@@ -138,6 +138,30 @@ def test_ways_to_train_a_grid_are_compared_with_the_stack(tmp_path: Path):
     assert tables(text) == [[["8-16-4", "32", "1.5 (1 to 2)", *ratios, "2.0e-07"]]]
 
 
+def metric() -> dict[str, Any]:
+    return {
+        "benchmark": "metric",
+        **MACHINE,
+        "dtype": "float32",
+        "depth": 2,
+        "num_inputs": 8,
+        "num_outputs": 4,
+        "num_samples": 5000,
+        "difference": 3e-9,
+        "notes": {"loop": "one sample at a time."},
+        "runs": {"geomlib": [run(1.0), run(2.0)], "loop": [run(5.0), run(6.0)]},
+    }
+
+
+def test_metrics_are_compared_with_the_loops(tmp_path: Path):
+    text = drawn(tmp_path, a=metric())
+    assert "5,000 samples, head of 2 layers, 8 to 4" in text
+    assert "- **loop**: one sample at a time." in text
+    ((ours, loop),) = tables(text)
+    assert ours[:3] == ["geomlib", "1.5 (1 to 2)", "1 (1 to 1)"]
+    assert loop[:3] == ["loop", "5.5 (5 to 6)", "4 (3 to 5)"]
+
+
 def test_methods_show_median_spread_ratio_and_worst_error(tmp_path: Path):
     ((ours, peer, _),) = tables(drawn(tmp_path, a=eigenvalues()))
     one = [
