@@ -51,6 +51,13 @@ def test_missed_is_counted_one_by_one():
     assert constant[:, :, 1].max() == 0  # nothing is off by 1
 
 
+def test_some_of_the_styles():
+    predicted = found().only(torch.tensor([1]))
+    assert torch.equal(predicted.target, found().target[:, 1:])
+    assert torch.equal(predicted.widths, found().widths[..., 1:])
+    assert predicted.missed(torch.ones(1)).unique().tolist() == [0, 1]
+
+
 def test_explained_variance_by_hand():
     target = torch.tensor([[0.0], [2.0]])
     point = torch.stack([target, torch.ones(2, 1), -target], 1)

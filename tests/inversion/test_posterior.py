@@ -7,9 +7,11 @@ import torch
 
 from geomlib.inversion.posterior import (
     deviations,
+    jacobians,
     metrics,
     naive_widths,
     rank_correlations,
+    subspace_deviations,
     subspace_posterior,
 )
 
@@ -49,6 +51,24 @@ def test_without_pixels_the_prior_is_left():
     torch.testing.assert_close(deviations(found), torch.ones(3, 12, dtype=torch.float64))
 
 
+def test_deviations_without_the_covariance_are_those_of_conditioning():
+    Q, H = toy()
+    C, eye = Q @ Q.T, torch.eye(7, dtype=torch.float64)
+    K = C @ H.T @ torch.linalg.inv(H @ C @ H.T + 0.3**2 * eye)
+    found = subspace_deviations(torch.stack([H, 0 * H]), Q, noise=0.3)
+    torch.testing.assert_close(found[0], (C - K @ H @ C).diagonal().sqrt())
+    torch.testing.assert_close(found[1], torch.ones(12, dtype=torch.float64))
+
+
+def test_styles_on_a_line_are_equally_uncertain_whatever_their_slopes():
+    # All styles are u or -u, so each has the variance of u: 1 / (1 + |H q|^2 / sigma^2).
+    q = torch.tensor([[1.0], [-1.0], [1.0]], dtype=torch.float64)
+    H = torch.tensor([[3.0, 1.0, 0.0]], dtype=torch.float64)
+    found = subspace_deviations(H, q, noise=2.0)
+    torch.testing.assert_close(found, torch.full((3,), 0.5**0.5, dtype=torch.float64))
+    assert naive_widths(H.T @ H).isinf().tolist() == [False, False, True]
+
+
 def test_naive_widths_rank_independent_styles_right_and_shared_ones_wrong():
     rng = np.random.default_rng(2)
     scales = torch.tensor(np.exp(rng.normal(size=40)))
@@ -76,6 +96,7 @@ def test_metric_is_that_of_differences():
         ],
         2,
     )
+    torch.testing.assert_close(jacobians(seen, styles), J, rtol=1e-6, atol=1e-8)
     found = metrics(seen, styles)
     torch.testing.assert_close(found, J.mT @ J, rtol=1e-6, atol=1e-8)
     assert not found.requires_grad
@@ -93,6 +114,8 @@ def test_bad_inputs_are_refused():
     Q, H = toy()
     with pytest.raises(ValueError, match="noise must be a finite number above 0"):
         subspace_posterior(H.T @ H, Q, noise=0.0)
+    with pytest.raises(ValueError, match="noise must be a finite number above 0"):
+        subspace_deviations(H, Q, noise=-1.0)
     with pytest.raises(ValueError, match="number of rows in standard must be at least 1"):
         metrics(lambda rows: rows, Q[:0])
     with pytest.raises(ValueError, match="number of styles must be at least 2"):

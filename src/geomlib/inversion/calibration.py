@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from geomlib.checks import at_least
@@ -35,6 +35,15 @@ class Predicted:
         """Widths of the intervals at scale 1, in standard deviations of the styles."""
         below = (self.point - self.lower).clamp_min(0)
         return below + (self.upper - self.point).clamp_min(0)
+
+    def only(self, styles: Int64[Tensor, " k"]) -> "Predicted":
+        """Predictions of some of the styles, by their positions."""
+        return Predicted(
+            self.target[:, styles],
+            self.lower[..., styles],
+            self.point[..., styles],
+            self.upper[..., styles],
+        )
 
     def explained(self) -> Float[Tensor, " r"]:
         """Share of the styles' variance that the point explains, for each corruption."""

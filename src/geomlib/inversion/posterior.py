@@ -35,22 +35,36 @@ def subspace_posterior(
     >>> subspace_posterior(3 * one, one, noise=1.0).item()
     0.25
     """
-    positive("noise", noise)
-    d = basis.shape[1]
-    inner = basis.mT @ metric @ basis / noise**2  # [*n d d]
-    precision = torch.eye(d, dtype=inner.dtype, device=inner.device) + inner
-    # With precision = L L^T the covariance is X^T X for X = L^-1 Q^T: symmetric as made.
-    X = torch.linalg.solve_triangular(
-        torch.linalg.cholesky(precision),
-        basis.mT.expand(*inner.shape[:-1], -1),
-        upper=False,
-    )
+    X = _root(basis.mT @ metric @ basis, basis, noise)
     return X.mT @ X
 
 
 def deviations(covariance: Float[Tensor, "*n s s"]) -> Float[Tensor, "*n s"]:
     """Standard deviation of each coordinate."""
     return covariance.diagonal(dim1=-2, dim2=-1).clamp_min(0).sqrt()
+
+
+def subspace_deviations(
+    jacobian: Float[Tensor, "*n p s"], basis: Float[Tensor, "s d"], *, noise: float
+) -> Float[Tensor, "*n s"]:
+    """Standard deviations of ``subspace_posterior``, without a matrix of all styles.
+
+    For many styles: memory grows with ``s d`` where the covariance takes ``s s``.
+
+    Args:
+        jacobian: J, at each image.
+        basis: Q.
+        noise: As of ``subspace_posterior``.
+
+    Raises:
+        ValueError: If ``noise`` is not positive and finite.
+
+    >>> one = torch.eye(1)
+    >>> subspace_deviations(3**0.5 * one, one, noise=1.0).item()
+    0.5
+    """
+    J = jacobian @ basis  # [*n p d]
+    return _root(J.mT @ J, basis, noise).square().sum(-2).sqrt()
 
 
 def naive_widths(metric: Float[Tensor, "*n s s"]) -> Float[Tensor, "*n s"]:
@@ -61,10 +75,12 @@ def naive_widths(metric: Float[Tensor, "*n s s"]) -> Float[Tensor, "*n s"]:
     return metric.diagonal(dim1=-2, dim2=-1).rsqrt()
 
 
-def metrics(
+def jacobians(
     seen: Callable[[Tensor], Tensor], standard: Float[Tensor, "n s"]
-) -> Float[Tensor, "n s s"]:
-    """Metric that a map of styles pulls back, at each row.
+) -> Float[Tensor, "n p s"]:
+    """Slope of each pixel in each style, at each row: one backward pass a pixel.
+
+    The slopes of pixels that were averaged are averages of these.
 
     Args:
         seen: Maps rows of styles to pixels, flat or not, each row by itself; the images
@@ -79,7 +95,14 @@ def metrics(
     # Rows do not meet, so one backward pass of a pixel's sum has its slope at every row.
     pixels = seen(rows).flatten(1).sum(0)  # [p]
     slopes = [torch.autograd.grad(pixel, rows, retain_graph=True)[0] for pixel in pixels]
-    J = torch.stack(slopes, 1)  # [n p s]
+    return torch.stack(slopes, 1)
+
+
+def metrics(
+    seen: Callable[[Tensor], Tensor], standard: Float[Tensor, "n s"]
+) -> Float[Tensor, "n s s"]:
+    """Metric that a map of styles pulls back, at each row; arguments of ``jacobians``."""
+    J = jacobians(seen, standard)
     return J.mT @ J
 
 
@@ -99,3 +122,17 @@ def rank_correlations(
     centred = [r - r.mean(1, keepdim=True) for r in ranks]
     product = (centred[0] * centred[1]).sum(1)
     return (product / centred[0].square().sum(1)).to(first)
+
+
+def _root(
+    inner: Float[Tensor, "*n d d"], basis: Float[Tensor, "s d"], noise: float
+) -> Float[Tensor, "*n d s"]:
+    """X with X^T X the covariance, which so is symmetric; ``inner`` is Q^T G Q."""
+    positive("noise", noise)
+    one = torch.eye(basis.shape[1], dtype=inner.dtype, device=inner.device)
+    # With I + inner / sigma^2 = L L^T it is X = L^-1 Q^T.
+    return torch.linalg.solve_triangular(
+        torch.linalg.cholesky(one + inner / noise**2),
+        basis.mT.expand(*inner.shape[:-1], -1),
+        upper=False,
+    )

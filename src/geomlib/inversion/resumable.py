@@ -1,21 +1,22 @@
 """Training that goes on where it stopped, from a file of plain arrays."""
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from tqdm.auto import tqdm
 
 from geomlib import places
 from geomlib.checks import at_least
+from geomlib.tensor_files import load_tensors, save_tensors
 
-Parts = Mapping[str, nn.Module | Optimizer]
+Part = nn.Module | Optimizer | LRScheduler
+Parts = Mapping[str, Part]
 
 
 def kept_in(name: str, *settings: object) -> Path:
@@ -48,7 +49,7 @@ def train(
 
     Args:
         step: Called with 0, 1 and so on; changes the parts.
-        parts: Networks and optimisers, by name.
+        parts: Networks, optimisers and schedules of their rates, by name.
         num_steps: Number of steps in all.
         path: Where the state is kept; read first if it is there. None keeps nothing.
         save_every: Steps between two writings; the end is written always.
@@ -69,10 +70,16 @@ def train(
             _save(path, parts, i + 1)
 
 
-def _tensors(part: nn.Module | Optimizer) -> dict[str, Tensor]:
-    """State of a network or an optimiser as tensors."""
+def _tensors(part: Part) -> dict[str, Tensor]:
+    """State of a part as tensors."""
     if isinstance(part, nn.Module):
         return dict(part.state_dict())
+    if isinstance(part, LRScheduler):
+        rates = [float(group["lr"]) for group in part.optimizer.param_groups]
+        return {
+            "last_epoch": torch.tensor(part.last_epoch),
+            "rates": torch.tensor(rates, dtype=torch.float64),
+        }
     return {
         f"{number}.{name}": value
         for number, state in part.state_dict()["state"].items()
@@ -82,20 +89,17 @@ def _tensors(part: nn.Module | Optimizer) -> dict[str, Tensor]:
 
 def _save(path: Path, parts: Parts, done: int) -> None:
     """Write the state whole or not at all."""
-    arrays = {
-        f"{name}/{key}": value.detach().cpu().numpy()
+    tensors = {
+        f"{name}/{key}": value
         for name, part in parts.items()
         for key, value in _tensors(part).items()
     }
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, done=np.array(done), **arrays)
-    places.write_bytes(path, buffer.getvalue())
+    save_tensors(path, {"done": torch.tensor(done), **tensors})
 
 
 def _load(path: Path, parts: Parts) -> int:
     """Read the state into the parts; how many steps it has behind it."""
-    with np.load(path, allow_pickle=False) as file:
-        found = {name: torch.from_numpy(file[name]) for name in file.files}
+    found = load_tensors(path)
     done = int(found.pop("done"))
     groups: dict[str, dict[str, Tensor]] = {name: {} for name in parts}
     for key, tensor in found.items():
@@ -104,41 +108,29 @@ def _load(path: Path, parts: Parts) -> int:
             raise ValueError(f"{path} must hold {', '.join(parts)}, got also {name!r}.")
         groups[name][rest] = tensor
     for name, part in parts.items():
-        if isinstance(part, nn.Module):
-            part.load_state_dict(groups[name])
-            continue
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in groups[name].items():
-            number, _, kind = key.partition(".")
-            state.setdefault(int(number), {})[kind] = tensor
-        part.load_state_dict({**part.state_dict(), "state": state})
+        _restore(part, groups[name])
     return done
+
+
+def _restore(part: Part, found: Mapping[str, Tensor]) -> None:
+    """Put a state back, in the form in which ``_tensors`` gives it."""
+    if isinstance(part, nn.Module):
+        part.load_state_dict(dict(found))
+        return
+    if isinstance(part, LRScheduler):
+        # The rate is a function of the number of steps; its last value lies in the groups.
+        part.last_epoch = int(found["last_epoch"])
+        rates = found["rates"].tolist()
+        for group, rate in zip(part.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        return
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in found.items():
+        number, _, kind = key.partition(".")
+        state.setdefault(int(number), {})[kind] = tensor
+    part.load_state_dict({**part.state_dict(), "state": state})
 
 
 def seeded(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
     """Generator of one step: its number and the seed decide all that it draws."""
     return torch.Generator(device).manual_seed(seed * 1_000_003 + step)
-
-
-def one_cycle(step: int, num_steps: int, peak: float) -> float:
-    """Learning rate that rises for three tenths of the steps and falls, both by cosines.
-
-    From a 25th of the peak up, then down to a 250,000th.
-
-    Args:
-        step: From 0.
-        num_steps: Number of steps in all.
-        peak: Largest rate.
-
-    Source: Smith & Topin 2017 (arXiv:1708.07120), with PyTorch's defaults.
-
-    >>> [round(one_cycle(step, 20, 1.0), 3) for step in (0, 5, 19)]
-    [0.04, 1.0, 0.0]
-    """
-    turn = 0.3 * num_steps - 1
-    if step <= turn:
-        start, end, share = peak / 25, peak, step / turn
-    else:
-        start, end = peak, peak / 250_000
-        share = (step - turn) / (num_steps - 1 - turn)
-    return end + (start - end) * (1 + float(np.cos(np.pi * share))) / 2
