@@ -308,6 +308,49 @@ def metric(record: Record) -> str:
     )
 
 
+def nnk(record: Record) -> str:
+    """Section on non-negative kernel regression of many samples."""
+    notes = [f"- **{name}**: {note}" for name, note in record["notes"].items()]
+    rows = [
+        [
+            found["kernel"],
+            name,
+            spread([run[record["clock"]] for run in runs]),
+            spread(ratios(runs, found["runs"][OURS], record["clock"])),
+            number(found["quality"][name]["neighbours"]),
+            f"{found['quality'][name]['broken']:.1%}",
+            f"{found['quality'][name]['other_support']:.1%}",
+            f"{found['quality'][name]['violation']:.1e}",
+        ]
+        for found in record["kernels"]
+        for name, runs in found["runs"].items()
+    ]
+    return "\n".join(
+        [
+            f"## Neighbours by non-negative kernel regression: {record['device']}\n",
+            f"{record['num_samples']:,} patches of photographs, {record['num_inputs']} "
+            f"numbers each, {record['num_candidates']} candidates, {record['dtype']}, the "
+            "kernel matrices being given. Not optimal: samples whose weights miss the "
+            f"optimality conditions by more than {number(record['broken'])}; other "
+            "neighbours: samples whose neighbours are not those that SciPy finds.\n",
+            table(NEIGHBOURS, rows),
+            *notes,
+            "",
+            machine(record),
+        ]
+    )
+
+
+NEIGHBOURS = (
+    "Kernel",
+    "Method",
+    "Seconds",
+    "Times ours",
+    "Neighbours",
+    "Not optimal",
+    "Other neighbours",
+    "Largest violation",
+)
 SCALING = (
     "Parameters",
     "Batch",
@@ -323,6 +366,7 @@ SECTIONS = {
     "tracking": tracking,
     "grid": grid,
     "metric": metric,
+    "nnk": nnk,
 }
 
 

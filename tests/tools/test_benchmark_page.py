@@ -162,6 +162,36 @@ def test_metrics_are_compared_with_the_loops(tmp_path: Path):
     assert loop[:3] == ["loop", "5.5 (5 to 6)", "4 (3 to 5)"]
 
 
+def nnk() -> dict[str, Any]:
+    quality = {"violation": 2e-13, "broken": 0.0, "other_support": 0.0, "neighbours": 7.5}
+    worse = {"violation": 0.1, "broken": 0.3, "other_support": 0.4, "neighbours": 6.0}
+    return {
+        "benchmark": "nnk",
+        **MACHINE,
+        "dtype": "float64",
+        "num_samples": 5000,
+        "num_inputs": 12,
+        "num_candidates": 20,
+        "broken": 1e-6,
+        "notes": {"pruning": "not exact."},
+        "kernels": [
+            {
+                "kernel": "cosine",
+                "quality": {"geomlib": quality, "pruning": worse},
+                "runs": {"geomlib": [run(2.0), run(4.0)], "pruning": [run(1.0), run(1.0)]},
+            }
+        ],
+    }
+
+
+def test_neighbours_show_cost_and_what_is_wrong(tmp_path: Path):
+    text = drawn(tmp_path, a=nnk())
+    assert "5,000 patches of photographs, 12 numbers each, 20 candidates" in text
+    ((ours, pruning),) = tables(text)
+    assert ours[:5] == ["cosine", "geomlib", "3 (2 to 4)", "1 (1 to 1)", "7.5"]
+    assert pruning[3:] == ["0.375 (0.25 to 0.5)", "6", "30.0%", "40.0%", "1.0e-01"]
+
+
 def test_methods_show_median_spread_ratio_and_worst_error(tmp_path: Path):
     ((ours, peer, _),) = tables(drawn(tmp_path, a=eigenvalues()))
     one = [
