@@ -68,7 +68,7 @@ lab: $(READY)
 
 lock:
 	uv pip compile --no-config --universal --python-version 3.11 --generate-hashes \
-	    --no-header --extra book --extra test pyproject.toml -o requirements.lock
+	    --no-header --extra book --extra test --extra cluster pyproject.toml -o requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python must be 3.11 to 3.13, got {v[0]}.{v[1]}. Name one: make PYTHON=python3.12")'

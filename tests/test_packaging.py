@@ -16,6 +16,7 @@ import geomlib
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+CLUSTER = EXTRAS["cluster"]
 # The only bounds from above; pyproject.toml says why beside each.
 PINNED = {"jupyter-book", "sphinx-book-theme"}
 PYPI_NAMES = {"pytorch": "torch"}
@@ -30,7 +31,7 @@ def by_name(lines: list[str]) -> dict[str, Requirement]:
 
 
 def wanted() -> dict[str, Requirement]:
-    return by_name([*PROJECT["dependencies"], *EXTRAS["book"], *EXTRAS["test"]])
+    return by_name([*PROJECT["dependencies"], *EXTRAS["book"], *EXTRAS["test"], *CLUSTER])
 
 
 def locked() -> list[tuple[str, str, str | None]]:
@@ -124,7 +125,7 @@ def test_lock_has_one_version_of_each_requirement(python: str):
         assert requirement.specifier.contains(found[name][0], prereleases=True), name
 
 
-def test_lock_was_solved_for_the_book_and_the_tests_alone():
+def test_lock_was_solved_for_what_make_needs_alone():
     # uv notes under each package who asked for it; the benchmarks' peers stay outside.
     asked, name = set(), ""
     for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():

@@ -4,11 +4,12 @@ Floors, from the ground up (imports go down only):
 
 - ``checks``: guards with errors that name the argument, the rule and the value.
 - ``params``, ``places``: parameters as one vector; where a run may read and write.
-- ``data``, ``hessian``, ``losses``, ``models``, ``rank``: tools that do not know each
-  other.
-- ``training``, ``orbits``: join a model, a loss and data.
-- ``whitening``: closed forms of the first chapter.
+- ``data``, ``hessian``, ``losses``, ``models``, ``rank`` and so on: tools that do not know
+  each other.
+- ``training``, ``orbits``, ``probes``: join a model, a loss and data.
+- ``whitening``, ``collapse``, ``simsiam`` and so on: what a chapter needs alone.
 - ``figures``, ``sizes``, ``claims``: what only notebooks use.
+- ``report``, ``sweep``: two commands.
 """
 
 __version__ = "0.1.0"

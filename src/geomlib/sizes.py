@@ -110,7 +110,7 @@ def choose(
             f"settings must not be called as a run's own fields, got {', '.join(shadowed)}."
         )
     chosen = _checked_seeds(seeds)
-    settings = {**table[size], **_checked_overrides(chapter, overrides, table[size])}
+    settings = {**table[size], **checked_overrides(chapter, overrides, table[size])}
     on_gpu = size == "gpu" and torch.cuda.is_available()
     _remove_records(chapter, size)
     return Run(
@@ -139,10 +139,19 @@ def _checked_seeds(seeds: object) -> tuple[int, ...]:
     return tuple(seeds)
 
 
-def _checked_overrides(
+def checked_overrides(
     chapter: str, overrides: object, known: Mapping[str, object]
 ) -> Mapping[str, object]:
-    """Overrides that fit the settings they change."""
+    """Overrides that fit the settings they change.
+
+    Args:
+        chapter: Name of the notebook, for errors.
+        overrides: New values by names of settings.
+        known: Settings and their values.
+
+    Raises:
+        ValueError: If there is no such setting, or a value is of another type.
+    """
     if not isinstance(overrides, Mapping):
         raise ValueError(
             f"overrides must be a mapping of settings, got {overrides!r}. From the "
