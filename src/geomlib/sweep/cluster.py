@@ -2,10 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from distributed import Client, LocalCluster, as_completed
 from tqdm.auto import tqdm
@@ -24,7 +24,7 @@ class LostError(Exception):
 
 
 @contextmanager
-def connected(scheduler: str, *, num_workers: int | None = None) -> Iterator[Any]:
+def connected(scheduler: str, *, num_workers: int | None = None) -> Generator[Any]:
     """Client of a scheduler.
 
     Args:
@@ -44,7 +44,7 @@ def connected(scheduler: str, *, num_workers: int | None = None) -> Iterator[Any
             LocalCluster(
                 n_workers=num_workers or os.cpu_count(),
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address=cast(str, None),  # no dashboard
             ) as cluster,
             Client(cluster) as client,
         ):

@@ -78,9 +78,11 @@ def _names(source: str) -> list[str]:
 def _execute(source: str, name: str, namespace: dict[str, Any]) -> None:
     """Run one cell and print its last line's value, as Jupyter shows it."""
     body = ast.parse(source, name).body
-    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    last = body[-1] if body else None
+    if isinstance(last, ast.Expr):
+        body.pop()
     exec(compile(ast.Module(body, type_ignores=[]), name, "exec"), namespace)
-    if last is not None:
+    if isinstance(last, ast.Expr):
         value = eval(compile(ast.Expression(last.value), name, "eval"), namespace)
         if value is not None:
             print(value)
