@@ -444,3 +444,50 @@ class TestRefuses:
             losses.simsiam(z, z, z[:3], z)
         with pytest.raises(ValueError, match="must be at least 1, got 0"):
             losses.simsiam(z[:0], z[:0], z[:0], z[:0])
+
+
+def test_supervised_contrastive_is_the_papers():
+    z1, z2 = views(n=5)
+    labels = torch.tensor([3, 0, 3, 3, 1])
+    u = [row / np.linalg.norm(row) for row in [*z1.numpy(), *z2.numpy()]]
+    member = [*labels.tolist(), *labels.tolist()]
+    terms = []
+    for a, anchor in enumerate(u):
+        others = [b for b in range(10) if b != a]
+        norm = math.log(sum(math.exp(anchor @ u[b] / 0.4) for b in others))
+        same = [b for b in others if member[b] == member[a]]
+        terms.append(np.mean([norm - anchor @ u[p] / 0.4 for p in same]))
+    found = losses.supervised_contrastive(z1, z2, labels, temperature=0.4)
+    assert found.item() == pytest.approx(np.mean(terms), rel=1e-12)
+
+
+def test_supervised_contrastive_is_least_at_class_collapse():
+    # Two classes of four at opposite points: 3 of the 7 others are alike.
+    z = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]]).double()
+    labels = torch.tensor([0, 0, 1, 1])
+    least = losses.supervised_contrastive(z, z, labels, temperature=0.5).item()
+    assert least == pytest.approx(math.log(3 + 4 * math.exp(-4)))
+    for seed in range(20):
+        z1, z2 = views(seed, n=4, k=2)
+        assert losses.supervised_contrastive(z1, z2, labels, temperature=0.5) > least
+
+
+def test_supervised_contrastive_derivatives():
+    z1, z2 = (z.requires_grad_() for z in views(n=3))
+    labels = torch.tensor([0, 0, 1])
+
+    def loss(a, b):
+        return losses.supervised_contrastive(a, b, labels, temperature=0.5)
+
+    assert torch.autograd.gradcheck(loss, (z1, z2))
+    assert torch.autograd.gradgradcheck(loss, (z1, z2))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_supervised_contrastive_refuses_bad_labels():
+    z1, z2 = views(n=3)
+    labels = torch.tensor([0, 0, 1])
+    with pytest.raises(ValueError, match=r"labels must be one a row \(3\), got 2"):
+        losses.supervised_contrastive(z1, z2, labels[:2], temperature=0.5)
+    with pytest.raises(ValueError, match=r"temperature must be .* got 0"):
+        losses.supervised_contrastive(z1, z2, labels, temperature=0.0)

@@ -186,3 +186,18 @@ def test_a_view_of_the_readers_own_is_used_with_the_training_generator():
     once()
     assert len(set(draws)) == 6
     assert draws[:6] == draws[6:]
+
+
+def test_labels_reach_the_loss_beside_their_images():
+    images = torch.tensor([1e-3, 1e-2, 1e-1])[:, None, None, None].expand(3, 1, 4, 4)
+    seen = set()
+
+    def record(first: Tensor, second: Tensor, labels: Tensor) -> Tensor:
+        picks = first.detach().log10().round().flatten().tolist()
+        seen.update(zip(picks, labels.tolist(), strict=True))
+        return 0 * (first + second).sum()
+
+    options = {"num_steps": 5, "batch_size": 5, "learning_rate": 0.1, "seed": 0}
+    labels = torch.tensor([7, 8, 9])
+    _ = train_on_views(Brightness(), images, record, labels=labels, **options)
+    assert seen == {(-3.0, 7), (-2.0, 8), (-1.0, 9)}

@@ -7,7 +7,8 @@ out. Nothing is done in place: every loss can be differentiated twice.
 
 from typing import Literal
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from geomlib.checks import at_least, one_of, positive, same_shape
@@ -52,6 +53,50 @@ def info_nce(
     one_of("critic", critic, _CRITICS)
     S = _CRITICS[critic](z1, z2) / temperature  # [n n]
     return ((S.logsumexp(0) + S.logsumexp(1)) / 2 - S.diagonal()).mean()
+
+
+def supervised_contrastive(
+    z1: Float[Tensor, "n k"],
+    z2: Float[Tensor, "n k"],
+    labels: Int64[Tensor, " n"],
+    *,
+    temperature: float,
+) -> Float[Tensor, ""]:
+    r"""Cross-entropy of finding all embeddings of one's class among both views, in nats.
+
+    Over the 2n embeddings, as unit rows :math:`u_a`, the mean of
+    :math:`\log\sum_{b \ne a} e^{S_{ab}} - \mathrm{mean}_{p \in P(a)} S_{ap}` with
+    :math:`S = u_a^\top u_b / \tau` and P(a) all others of the same class.
+
+    Args:
+        z1: First view.
+        z2: Second view.
+        labels: Class of each sample.
+        temperature: :math:`\tau`.
+
+    Raises:
+        ValueError: If the shapes differ, there are fewer than two rows, there is another
+            number of labels, or ``temperature`` is not positive and finite.
+
+    Source: Khosla et al. 2020 (arXiv:2004.11362), eq. 2, the sum over positives outside
+    the logarithm.
+
+    >>> labels = torch.tensor([0, 0, 1])
+    >>> z = torch.ones(3, 2)
+    >>> round(supervised_contrastive(z, z, labels, temperature=0.5).exp().item(), 4)
+    5.0
+    """
+    _two_views(z1, z2)
+    positive("temperature", temperature)
+    if len(labels) != len(z1):
+        raise ValueError(f"labels must be one a row ({len(z1)}), got {len(labels)}.")
+    u = _unit_rows(torch.cat([z1, z2]))
+    member = torch.cat([labels, labels])
+    itself = torch.eye(len(u), dtype=torch.bool, device=u.device)
+    same = (member[:, None] == member) & ~itself
+    S = u @ u.T / temperature  # [2n 2n]
+    mean_positive = (S * same).sum(1) / same.sum(1)
+    return (S.masked_fill(itself, -torch.inf).logsumexp(1) - mean_positive).mean()
 
 
 def spectral_contrastive(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -61,13 +61,14 @@ def minimise(
 def train_on_views(
     network: nn.Module,
     images: Float[Tensor, "n c h w"],
-    loss: Callable[[Tensor, Tensor], Tensor],
+    loss: Callable[..., Tensor],
     *,
     num_steps: int,
     batch_size: int,
     learning_rate: float,
     seed: int,
     view: Callable[..., Tensor] = views,
+    labels: Int64[Tensor, " n"] | None = None,
 ) -> Float[Tensor, " steps"]:
     """Loss before each step of training a network on two random views of a batch.
 
@@ -77,13 +78,14 @@ def train_on_views(
     Args:
         network: Encoder with its head; changed in place, left in training mode.
         images: Images with values in [0, 1], on the network's device.
-        loss: Function of the embeddings of both views.
+        loss: Function of the embeddings of both views, and of the labels if there are any.
         num_steps: Number of steps.
         batch_size: Images in a batch, at least 2.
         learning_rate: Rate of Adam's first step.
         seed: Seed of batches and views.
         view: Random view of each image of a batch, drawn with the generator given; by
             default crops, mirror images and colours, ``geomlib.data.augment.views``.
+        labels: Class of each image, for a loss that asks for it; on the images' device.
 
     Raises:
         ValueError: If a count or rate is out of range.
@@ -98,7 +100,8 @@ def train_on_views(
             len(images), (batch_size,), generator=generator, device=images.device
         )
         first, second = (view(images[picks], generator=generator) for _ in range(2))
-        return loss(network(first), network(second))
+        known = () if labels is None else (labels[picks],)
+        return loss(network(first), network(second), *known)
 
     return minimise(
         batch_loss, network.parameters(), num_steps=num_steps, learning_rate=learning_rate

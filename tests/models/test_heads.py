@@ -1,10 +1,11 @@
-"""Heads by depth: their layers, counted by hand, and their seeds."""
+"""Heads: layers counted by hand, seeds, and fixed weights by hand."""
 
 import pytest
 import torch
 from torch import nn
 
-from geomlib.models.heads import head_of_depth
+from geomlib.models.heads import ReweightingHead, head_of_depth
+from geomlib.rank import participation_ratio
 
 SIZES = {"num_inputs": 3, "width": 7, "num_outputs": 5}
 
@@ -47,3 +48,28 @@ def test_bad_sizes_are_refused():
     for name in SIZES:
         with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
             head_of_depth(2, **{**SIZES, name: 0}, seed=0)
+
+
+def test_fixed_weights_fall_by_a_factor():
+    head = ReweightingHead(1.5, 4)
+    found = head(torch.ones(2, 4))
+    torch.testing.assert_close(found[0], 1.5 ** -torch.arange(4.0))
+    assert list(head.parameters()) == []
+    assert torch.equal(head.state_dict()["weights"], head.weights)
+
+
+@pytest.mark.parametrize("kappa", [1.05, 1.2, 1.5])
+def test_dimensions_kept_are_the_participation_ratio(kappa):
+    wide = ReweightingHead(kappa, 400).num_kept
+    assert wide == pytest.approx((kappa**2 + 1) / (kappa**2 - 1), rel=1e-6)
+    narrow = ReweightingHead(kappa, 8)
+    energy = narrow.weights.diag() ** 2
+    assert narrow.num_kept == pytest.approx(participation_ratio(energy).item(), rel=1e-5)
+    assert ReweightingHead(1.0, 8).num_kept == 8
+
+
+def test_bad_weights_are_refused():
+    with pytest.raises(ValueError, match="kappa must be a finite number above 0, got 0"):
+        ReweightingHead(0.0, 4)
+    with pytest.raises(ValueError, match="num_features must be at least 1, got 0"):
+        ReweightingHead(1.1, 0)

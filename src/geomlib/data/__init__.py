@@ -7,6 +7,7 @@
 - ``cifar10``: the reader's own copy, or a download with checksums.
 - ``augment``: random views, drawn anew for each image.
 - ``poses``: views whose rotation, shift and brightness are known.
+- ``composites``: pictures with something pasted or written on them, of two labels.
 - ``image_orbits``: paths of images under one augmentation that grows stronger.
 - ``pydoc_text``: sentences of Python's help texts, and views of them.
 """

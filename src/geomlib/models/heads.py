@@ -1,11 +1,12 @@
-"""Projection heads by their depth: none, affine, or with hidden layers."""
+"""Projection heads: by their depth, or fixed weights that nothing trains."""
 
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from geomlib.checks import at_least
+from geomlib.checks import at_least, positive
 
 
 def head_of_depth(
@@ -60,3 +61,50 @@ def head_of_depth(
         if depth:
             layers.append(nn.Linear(narrow, num_outputs))
     return nn.Sequential(*layers)
+
+
+class ReweightingHead(nn.Module):
+    r"""Head that divides dimension i by :math:`\kappa^i`, and learns nothing.
+
+    Dimensions weigh less and less from first to last, as if a trained head had preferred
+    some features to others; which feature goes where is left to the encoder.
+
+    Args:
+        kappa: :math:`\kappa`, above 0; 1 changes nothing.
+        num_features: Width of the representation, and of the embedding.
+
+    Raises:
+        ValueError: If ``kappa`` is not positive and finite, or there is no feature.
+
+    Source: Xue et al. 2024 (arXiv:2403.11391); dimensions are counted from 0, as in the
+    authors' code.
+
+    >>> ReweightingHead(2.0, 3)(torch.ones(1, 3))
+    tensor([[1.0000, 0.5000, 0.2500]])
+    """
+
+    weights: Float[Tensor, " d"]
+
+    def __init__(self, kappa: float, num_features: int) -> None:
+        super().__init__()
+        positive("kappa", kappa)
+        at_least("num_features", num_features, 1)
+        powers = torch.arange(num_features, dtype=torch.float64)
+        self.register_buffer("weights", (kappa**-powers).float())
+
+    def forward(self, h: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+        """Representations with every dimension divided by its power."""
+        return h * self.weights
+
+    @property
+    def num_kept(self) -> float:
+        r"""Dimensions that it keeps, were all alike before: the participation ratio.
+
+        :math:`(\sum_i \kappa^{-2i})^2 / \sum_i \kappa^{-4i}`, in a wide representation
+        :math:`(\kappa^2 + 1) / (\kappa^2 - 1)`.
+
+        >>> round(ReweightingHead(1.2, 64).num_kept, 1)
+        5.5
+        """
+        energy = self.weights.double().square()
+        return float(energy.sum().square() / energy.square().sum())
