@@ -8,6 +8,8 @@
 - ``augment``: random views, drawn anew for each image.
 - ``poses``: views whose rotation, shift and brightness are known.
 - ``composites``: pictures with something pasted or written on them, of two labels.
+- ``two_cues``: images whose background and object go with the class.
+- ``urban_cars``: UrbanCars from the reader's own folder.
 - ``image_orbits``: paths of images under one augmentation that grows stronger.
 - ``pydoc_text``: sentences of Python's help texts, and views of them.
 """
