@@ -34,9 +34,15 @@ def public_names() -> dict[str, set[str]]:
     return names
 
 
+def reference_text() -> str:
+    """The reference, all its pages."""
+    paths = sorted(BOOK.glob("reference*.md"))
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
 def reference() -> list[tuple[str, str]]:
-    """What the reference page lists: directive and name."""
-    return LISTED.findall((BOOK / "reference.md").read_text(encoding="utf-8"))
+    """What the reference lists: directive and name."""
+    return LISTED.findall(reference_text())
 
 
 def toc_entries() -> list[str]:
@@ -83,7 +89,7 @@ def test_reference_names_modules_that_exist_and_no_other_thing():
         base = SOURCE.joinpath(*name.split("."))
         assert base.with_suffix(".py").is_file() or base.is_dir(), name
     # Its members would be listed a second time.
-    text = (BOOK / "reference.md").read_text(encoding="utf-8")
+    text = reference_text()
     assert not re.search(r"automodule:: .*\n( +:.*\n)* +:members:", text)
 
 

@@ -36,6 +36,7 @@ def resumed(
     Raises:
         ValueError: If a file that is found holds anything but plain arrays.
 
+    >>> import torch
     >>> resumed(None, ("demo", 3), lambda: {"ones": torch.ones(2)})
     {'ones': tensor([1., 1.])}
     """
