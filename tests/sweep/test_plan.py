@@ -84,6 +84,18 @@ def test_files_that_are_no_notebooks_are_refused(tmp_path: Path):
         plan.planned(tmp_path / "toy.ipynb", size="auto", seeds=[5], settings={})
 
 
+def test_a_setting_whose_value_is_a_name_is_known_by_name(tmp_path: Path):
+    path = write_notebook(tmp_path / "toy.ipynb")
+    text = path.read_text()
+    path.write_text(text.replace("cpu=dict(width=4", "cpu=dict(width=WIDTH"))
+    assert path.read_text() != text
+    settings = {"width": ["eight"], "nap": [1.0]}
+    (task,) = plan.planned(path, size="cpu", seeds=[5], settings=settings)
+    assert task.overrides == {"width": "eight", "nap": 1.0}
+    with pytest.raises(ValueError, match="must be of type float"):
+        plan.planned(path, size="cpu", seeds=[5], settings={"nap": ["long"]})
+
+
 def test_every_notebook_of_the_book_can_be_swept():
     for path in sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb")):
         tasks = plan.planned(path, size="cpu", seeds=[5, 7], settings={})
