@@ -20,6 +20,7 @@ from build_book import chapters
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from notebook import NotebookError, code_cells, parameters, printed_lines, tags
+from scoreboard import headline
 
 from geomlib import claims
 
@@ -224,6 +225,18 @@ def headed_in_order(notebook: NotebookNode, path: Path) -> list[str]:
     return wrong
 
 
+def opens_with_its_answer(notebook: NotebookNode, path: Path) -> list[str]:
+    """A chapter with records begins with what they say, and the count is theirs."""
+    found = records.load(path.parents[1] / "results" / "cpu").values()
+    of_chapter = [record for record in found if record["chapter"] == path.stem]
+    if not of_chapter:
+        return []
+    text, verdicts = notebook.cells[1].source, f"**Verdicts.** {headline(of_chapter)} "
+    if text.startswith("**The answer.** ") and verdicts in text:
+        return []
+    return [f"the second cell must be **The answer.** and hold: {verdicts}"]
+
+
 def claimed_before_judged(notebook: NotebookNode, path: Path) -> list[str]:
     cells = code_cells(notebook)
     stated = [i for i, cell in enumerate(cells) if "claims" in tags(cell)]
@@ -269,6 +282,7 @@ RULES: list[Rule] = [
     figures_are_described,
     plain_code,
     headed_in_order,
+    opens_with_its_answer,
     claimed_before_judged,
     verdicts_are_recorded,
 ]
@@ -344,7 +358,7 @@ RECORD: records.Record = {
     "versions": {"python": "3.13.1", "torch": "2.11.0", "geomlib": "0.1.0"},
     "seconds": 0.1,
 }
-SETUP, PARAMETER_CELL, CHOOSE, CLAIM, CHECKED, FIGURE, JUDGE = 2, 3, 4, 6, 8, 9, 10
+SETUP, PARAMETER_CELL, CHOOSE, CLAIM, CHECKED, FIGURE, JUDGE = 3, 4, 5, 7, 9, 10, 11
 FIGURE_METADATA = {
     "figure": {"caption": "Four dots.", "name": "fig-dots"},
     "image": {"alt": "Four black dots in a row on a white ground."},
@@ -357,6 +371,10 @@ def synthetic_notebook() -> NotebookNode:
     picture = new_output("display_data", {"image/png": "aGVsbG8="})
     cells = [
         new_markdown_cell("# Sums\n\nTwo and two make four."),
+        new_markdown_cell(
+            "**The answer.** Four.\n\n"
+            "**Verdicts.** 1 claim: 1 holds, 0 split, 0 fail. It stands below."
+        ),
         new_markdown_cell(f"## Overview\n\n{words}"),
         new_code_cell("import math", metadata={"tags": ["setup"]}),
         new_code_cell(
@@ -521,8 +539,13 @@ BROKEN_NOTEBOOKS: dict[str, tuple[Callable[[NotebookNode], Any], str]] = {
     "shell line": (source(FIGURE, "!pip list"), "no magics"),
     "hidden magic": (source(FIGURE, 'get_ipython().system("pip list")'), "no magics"),
     "no title": (source(0, "Sums"), "heading of level 1"),
-    "two titles": (source(5, "# Claims"), "heading of level 1"),
-    "no overview": (source(1, "word " * 99), "must be Overview"),
+    "two titles": (source(6, "# Claims"), "heading of level 1"),
+    "no answer": (source(1, "**Verdicts.** 1 claim: 1 holds, 0 split, 0 fail. "), "second"),
+    "other verdicts": (
+        source(1, "**The answer.** **Verdicts.** 1 claim: 0 hold, 0 split, 1 fails. "),
+        "second cell must be",
+    ),
+    "no overview": (source(2, "word " * 99), "must be Overview"),
     "no limits": (last("## Exercises\n\n## References"), "must follow in this order"),
     "sections swapped": (
         last("## Exercises\n\n## Where it stops holding\n\n## References"),

@@ -64,6 +64,9 @@ def staged(root: Path, executed: Path, results: Path) -> dict[str, bytes]:
     found = {folder.name: records.load(folder) for folder in (root / "results").glob("*")}
     found[results.name] = records.load(results)
     ordered = {size: found[size] for size in sorted(found) if found[size]}
+    for name in [name for name in content if name.endswith(".md")]:
+        page = scoreboard.with_verdicts(content[name].decode(), found[results.name])
+        content[name] = page.encode()
     content["book/_static/mathjax/tex-svg.js"] = mathjax()
     content["book/scoreboard.md"] = scoreboard.page(notebooks, ordered).encode()
     content["book/benchmarks.md"] = benchmark_page.page(

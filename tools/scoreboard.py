@@ -17,6 +17,8 @@ Every claim of the book, as it was stated before it was run: what is measured, t
 interval it must fall in, the value on each seed, and the verdict. **HOLDS** means that
 enough seeds are inside (all of them, unless the criterion says otherwise), **FAILS** that
 none is, **SPLIT** that some are. A claim that fails stays here; its chapter shows why.
+The last column is the verdict of the same claim at the larger size `gpu`, where that has
+been run.
 """
 
 
@@ -52,19 +54,82 @@ def in_order(notebook: Path, found: dict[str, records.Record]) -> list[records.R
     return sorted(of_chapter, key=lambda record: printed.find(f" {record['claim']} "))
 
 
+def badge(record: records.Record) -> str:
+    """Verdict of a record, coloured."""
+    return f"[{record['verdict']}]{{.verdict .{record['verdict'].lower()}}}"
+
+
+def label(record: records.Record) -> str:
+    """Name of the place where a record stands on the scoreboard."""
+    size = record["size"]
+    return record["claim"] if size == "cpu" else f"{record['claim']}-{size}"
+
+
+def with_verdicts(page: str, found: dict[str, records.Record]) -> str:
+    """A page's text with each ``{verdict}`claim``` replaced by the verdict and a link.
+
+    Raises:
+        NotebookError: A claim has no record.
+    """
+
+    def shown(match: re.Match[str]) -> str:
+        if match[1] not in found:
+            raise NotebookError(f"verdict must name a recorded claim, got {match[1]!r}.")
+        record = found[match[1]]
+        return f"{badge(record)}\u00a0[{record['claim']}](#{label(record)})"
+
+    return re.sub(r"\{verdict\}`([^`]*)`", shown, page)
+
+
 def rows(record: records.Record) -> list[str]:
-    """One claim as the three cells of a list-table row."""
+    """One claim as the first three cells of a list-table row."""
     source = record["source"]
     cited = source if source == "this book" else f"{{cite:t}}`{source}`"
     values = zip(record["seeds"], record["values"], strict=True)
     measured = ", ".join(f"{value:.3g}\u00a0({seed})" for seed, value in values)
     return [
-        f"* - [{record['verdict']}]{{.verdict .{record['verdict'].lower()}}}",
-        f"  - {record['statement']}",
+        f"* - {badge(record)}",
+        f"  - ({label(record)})=",
+        f"    {record['statement']}",
         "",
-        f"    *{record['quantity']}*: {claims.criterion(record)}. Source: {cited}.",
+        f"    *{record['quantity']}*: {claims.criterion(record)}. Source: {cited}. "
+        f"`{record['claim']}`",
         f"  - {measured}",
     ]
+
+
+def table(
+    notebook: Path,
+    size: str,
+    of_chapter: list[records.Record],
+    gpu: dict[str, records.Record] | None,
+) -> list[str]:
+    """Records of one chapter at one size.
+
+    Args:
+        notebook: The chapter.
+        size: Size of the records.
+        of_chapter: The records, in the chapter's order.
+        gpu: Records of size ``gpu`` by claim, for a column of their verdicts; None leaves
+            the column out.
+    """
+    devices = ", ".join(sorted({record["device"] for record in of_chapter}))
+    widths, heads = "12 58 30", ["Verdict", "Claim and criterion", "Measured (seed)"]
+    if gpu is not None:
+        widths, heads = "11 50 27 12", [*heads, "gpu"]
+    parts = [
+        f"## {title(notebook)}, {size} size\n",
+        f"[Read the chapter](../notebooks/{notebook.name}) · run on: {devices} · "
+        f"{headline(of_chapter)}\n",
+        f"```{{list-table}}\n:header-rows: 1\n:widths: {widths}\n:class: scoreboard\n",
+        "* - " + "\n  - ".join(heads),
+    ]
+    for record in of_chapter:
+        parts += rows(record)
+        if gpu is not None:
+            large = gpu.get(record["claim"])
+            parts.append(f"  - {badge(large) if large else 'not run'}")
+    return [*parts, "```\n"]
 
 
 def page(notebooks: list[Path], sizes: dict[str, dict[str, records.Record]]) -> str:
@@ -78,19 +143,9 @@ def page(notebooks: list[Path], sizes: dict[str, dict[str, records.Record]]) -> 
     parts = [INTRODUCTION, f"**{headline(every)}**\n"]
     for path in notebooks:
         for size, found in sizes.items():
-            of_chapter = in_order(path, found)
-            if not of_chapter:
-                continue
-            devices = ", ".join(sorted({record["device"] for record in of_chapter}))
-            parts += [
-                f"## {title(path)}, {size} size\n",
-                f"[Read the chapter](../notebooks/{path.name}) · run on: {devices} · "
-                f"{headline(of_chapter)}\n",
-                "```{list-table}\n:header-rows: 1\n:widths: 12 58 30\n:class: scoreboard\n",
-                "* - Verdict\n  - Claim and criterion\n  - Measured (seed)",
-                *("\n".join(rows(record)) for record in of_chapter),
-                "```\n",
-            ]
+            if of_chapter := in_order(path, found):
+                beside = None if size == "gpu" else sizes.get("gpu", {})
+                parts += table(path, size, of_chapter, beside)
     return "\n".join(parts)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import records
 import scoreboard
+from build_book import chapters
 from notebook import NotebookError
 from toy_notebooks import SEEDS, executed, record, toy, write
 
@@ -43,21 +44,56 @@ def table(page: str) -> list[list[str]]:
 def test_page_shows_what_each_record_says(chapter: Path):
     page = scoreboard.page([chapter], {"cpu": by_claim(HOLDS, SPLIT, FAILS)})
     head, *rows = table(page)
-    assert head == ["Verdict", "Claim and criterion", "Measured (seed)"]
+    assert head == ["Verdict", "Claim and criterion", "Measured (seed)", "gpu"]
     # In the order of the chapter; a claim that fails stays, with its values.
     assert [row[0] for row in rows] == [
         "[FAILS]{.verdict .fails}",
         "[SPLIT]{.verdict .split}",
         "[HOLDS]{.verdict .holds}",
     ]
-    said, measured = rows[0][1:]
+    said, measured = rows[0][1:3]
     assert said.split("\n\n") == [
-        "Two to the two is four.",
-        "    *sum, in apples*: 3.5 to 4.5 on 60% of seeds. Source: this book.",
+        "(toy-power)=\n    Two to the two is four.",
+        "    *sum, in apples*: 3.5 to 4.5 on 60% of seeds. Source: this book. `toy-power`",
     ]
     assert measured == "0.000123\u00a0(1009), 1e+06\u00a0(1013), 9\u00a0(1019)"
-    assert rows[2][1].endswith("Source: {cite:t}`euclid300`.")
+    assert rows[2][1].endswith("Source: {cite:t}`euclid300`. `toy-sum`")
     assert rows[2][2] == "4\u00a0(1009), 4.1\u00a0(1013), 3.9\u00a0(1019)"
+
+
+def test_column_has_the_verdict_at_gpu_size_or_says_that_it_was_not_run(chapter: Path):
+    large = HOLDS | {"size": "gpu", "verdict": "SPLIT", "values": [4.0, 9.0, 9.0]}
+    for gpu, last in (
+        ({}, "not run"),
+        ({"gpu": by_claim(large)}, "[SPLIT]{.verdict .split}"),
+    ):
+        page = scoreboard.page([chapter], {"cpu": by_claim(HOLDS, FAILS), **gpu})
+        head, *rows = table(page)
+        assert head[3] == "gpu"
+        assert [row[3] for row in rows] == ["not run", last]
+        # What is shown at size cpu stays what was measured there.
+        assert rows[1][2] == "4\u00a0(1009), 4.1\u00a0(1013), 3.9\u00a0(1019)"
+    # The larger size has a table of its own, with its values and without that column.
+    own = page.split("## A toy, gpu size")[1]
+    head, row = table(own)
+    assert head == ["Verdict", "Claim and criterion", "Measured (seed)"]
+    assert row[2] == "4\u00a0(1009), 9\u00a0(1013), 9\u00a0(1019)"
+
+
+def test_every_committed_claim_stands_on_the_scoreboard_under_its_name():
+    found = records.load(ROOT / "results" / "cpu")
+    page = scoreboard.page(chapters(ROOT), {"cpu": found})
+    assert sorted(re.findall(r"\(([\w-]+)\)=", page)) == sorted(found)
+
+
+def test_verdicts_on_a_page_are_those_of_the_records():
+    page = "It is so {verdict}`toy-sum`, or not {verdict}`toy-power`."
+    assert scoreboard.with_verdicts(page, by_claim(HOLDS, FAILS)) == (
+        "It is so [HOLDS]{.verdict .holds}\u00a0[toy-sum](#toy-sum), "
+        "or not [FAILS]{.verdict .fails}\u00a0[toy-power](#toy-power)."
+    )
+    with pytest.raises(NotebookError, match="recorded claim, got 'toy-product'"):
+        scoreboard.with_verdicts("{verdict}`toy-product`", by_claim(HOLDS))
 
 
 def test_page_links_to_the_chapter_and_names_the_device(chapter: Path):
