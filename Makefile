@@ -1,5 +1,6 @@
 # make book    run every notebook (SIZE=smoke|cpu|gpu, default cpu) and build the book
 # make read    build the book from the committed outputs, running nothing
+# make pdf     that book as one PDF, build/book.pdf (needs Chromium)
 # make test    static checks, pytest with doctests, nbval on the smoke size
 # make verify  run every notebook and compare verdicts with the committed ones
 # make record  keep that run: outputs to notebooks/, records to results/
@@ -22,7 +23,7 @@ LIBRARY := $(shell find src/geomlib -name '*.py' -o -name '*.mplstyle' -o -name 
 export OMP_NUM_THREADS := 1
 export GEOMLIB_QUIET := 1
 
-.PHONY: book read test verify record lab lock clean executed
+.PHONY: book read pdf test verify record lab lock clean executed
 .DELETE_ON_ERROR:
 
 ifeq ($(filter $(SIZE),smoke cpu gpu),)
@@ -35,6 +36,9 @@ book: $(READY)
 
 read: $(READY)
 	@$(BIN)/python tools/build_book.py --executed notebooks --results results/cpu
+
+pdf: read
+	@$(BIN)/python tools/print_book.py
 
 executed: $(EXECUTED)
 
