@@ -1,5 +1,6 @@
 """Figures: the ellipse solves its equation, the style is the published palette."""
 
+import json
 from base64 import b64encode
 
 import matplotlib as mpl
@@ -69,3 +70,37 @@ def test_film_holds_every_frame_and_asks_no_host():
 def test_film_refuses_a_single_frame():
     with pytest.raises(ValueError, match="number of frames must be at least 2, got 1"):
         figures.film([b""], description="Nothing moves.")
+
+
+def test_data_are_written_as_short_as_a_picture_needs(monkeypatch, tmp_path):
+    monkeypatch.setenv("GEOMLIB_ARTEFACTS", str(tmp_path))
+    data = {
+        "metric": torch.tensor([[1 / 3, -1e-9], [2.0, -0.0]], dtype=torch.float64),
+        3: (1, None, "swish", range(2)),
+        "deep": [{"value": 123456.7}],
+    }
+    figures.save_data("two-rings", data, digits=3)
+    text = (tmp_path / "two-rings.json").read_text()
+    assert text == (
+        '{"metric":[[0.333,-1e-09],[2,0]],"3":[1,null,"swish",[0,1]],'
+        '"deep":[{"value":123000}]}\n'
+    )
+    assert json.loads(text)["deep"] == [{"value": 123000}]
+
+
+@pytest.mark.parametrize("value", [float("nan"), torch.tensor([1.0, float("inf")])])
+def test_data_must_be_finite(value, monkeypatch, tmp_path):
+    monkeypatch.setenv("GEOMLIB_ARTEFACTS", str(tmp_path))
+    with pytest.raises(ValueError, match=r"rings: every number must be finite, got"):
+        figures.save_data("rings", {"a": [value]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_of_another_kind_and_wrong_names_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("GEOMLIB_ARTEFACTS", str(tmp_path))
+    with pytest.raises(TypeError, match=r"rings: data must hold numbers, .* got set"):
+        figures.save_data("rings", {"a": {1}})
+    with pytest.raises(ValueError, match=r"lower-case words .*, got '\.\./rings'"):
+        figures.save_data("../rings", {})
+    with pytest.raises(ValueError, match="digits must be at least 1, got 0"):
+        figures.save_data("rings", {}, digits=0)

@@ -9,20 +9,21 @@ from geomlib import places
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch):
-    for name in ("RESULTS", "CACHE", "DATA"):
+    for name in ("RESULTS", "ARTEFACTS", "CACHE", "DATA"):
         monkeypatch.delenv(f"GEOMLIB_{name}", raising=False)
 
 
 def test_variables_are_honoured(monkeypatch, tmp_path):
-    for name in ("results", "cache", "data"):
+    for name in ("results", "artefacts", "cache", "data"):
         (tmp_path / name).mkdir()
         monkeypatch.setenv(f"GEOMLIB_{name.upper()}", str(tmp_path / name))
         assert getattr(places, name)() == tmp_path / name
 
 
-def test_results_are_beside_the_notebook_by_default(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", ["results", "artefacts"])
+def test_what_a_run_writes_is_beside_the_notebook_by_default(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert places.results().resolve() == tmp_path / "geomlib-results"
+    assert getattr(places, name)().resolve() == tmp_path / f"geomlib-{name}"
 
 
 def test_cache_is_the_users_by_default(monkeypatch, tmp_path):
@@ -38,9 +39,10 @@ def test_the_readers_data_may_be_missing():
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch):
-    for name in ("RESULTS", "CACHE", "DATA"):
+    for name in ("RESULTS", "ARTEFACTS", "CACHE", "DATA"):
         monkeypatch.setenv(f"GEOMLIB_{name}", "")
     assert places.results() == Path("geomlib-results")
+    assert places.artefacts() == Path("geomlib-artefacts")
     assert places.cache().name == "geomlib"
     assert places.data() is None
 

@@ -121,7 +121,12 @@ def test_the_bootstrap_is_that_of_scipy():
         return r2_score(Y2[i, 0].numpy(), predicted[i])
 
     by_hand = stats.bootstrap(
-        (np.arange(80),), r2, vectorized=False, method="percentile", n_resamples=2000, rng=0
+        (np.arange(80),),
+        r2,
+        vectorized=False,
+        method="percentile",
+        n_resamples=2000,
+        random_state=0,
     ).confidence_interval
     score = ridge_probe(Examples(X, Y[:, 0]), Examples(X2, Y2[:, 0]), num_resamples=20_000)
     np.testing.assert_allclose([score.low, score.high], by_hand, atol=0.02)

@@ -1,13 +1,16 @@
 """The book's look, and the few shapes that more than one figure draws."""
 
 import json
+import math
+import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from io import BytesIO
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -16,6 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from geomlib import places
 from geomlib.checks import at_least, positive
 
 
@@ -107,3 +111,48 @@ def png(figure: Figure) -> bytes:
     # A film holds dozens of frames; a palette makes each a third of its size.
     Image.open(drawn).convert("RGB").quantize(64).save(small, "png", optimize=True)
     return small.getvalue()
+
+
+def save_data(name: str, data: Mapping[str, object], *, digits: int = 4) -> None:
+    """Write what an interactive figure of the book shows, as one file of JSON.
+
+    It goes to the folder of ``places.artefacts``, from where the book takes it.
+
+    Args:
+        name: Of the figure: lower-case words joined by hyphens.
+        data: Numbers, tensors, texts and None, in lists and mappings of any depth.
+        digits: Significant digits kept of each real number: what a picture needs.
+
+    Raises:
+        ValueError: If the name breaks its rule, or a number is not finite.
+        TypeError: If a value is of another kind.
+    """
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ValueError(f"name must be lower-case words joined by hyphens, got {name!r}.")
+    at_least("digits", digits, 1)
+    text = json.dumps(_rounded(name, data, digits), separators=(",", ":"))
+    places.write_text(places.artefacts() / f"{name}.json", text + "\n")
+
+
+def _rounded(name: str, value: Any, digits: int) -> Any:
+    """The same as plain lists and mappings, its real numbers with so many digits."""
+    match value:
+        case Tensor():
+            return _rounded(name, value.tolist(), digits)
+        case Mapping():
+            return {str(key): _rounded(name, part, digits) for key, part in value.items()}
+        case list() | tuple() | range():
+            return [_rounded(name, part, digits) for part in value]
+        case float():
+            if not math.isfinite(value):
+                raise ValueError(f"{name}: every number must be finite, got {value}.")
+            short = float(f"{value:.{digits}g}")
+            # A whole number is shorter without its point, and -0 is 0.
+            return int(short) if short.is_integer() and abs(short) < 2**53 else short
+        case None | int() | str():
+            return value
+        case _:
+            raise TypeError(
+                f"{name}: data must hold numbers, tensors, texts, None, lists and "
+                f"mappings, got {type(value).__name__}."
+            )

@@ -13,6 +13,11 @@ def results() -> Path:
     return Path(os.environ.get("GEOMLIB_RESULTS") or "geomlib-results")
 
 
+def artefacts() -> Path:
+    """Folder of figures' data: ``GEOMLIB_ARTEFACTS``, else ``geomlib-artefacts`` here."""
+    return Path(os.environ.get("GEOMLIB_ARTEFACTS") or "geomlib-artefacts")
+
+
 def cache() -> Path:
     """Folder of downloads and trained models: ``GEOMLIB_CACHE``, else the user's cache."""
     if given := os.environ.get("GEOMLIB_CACHE"):

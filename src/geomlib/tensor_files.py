@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,12 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         tensors: From any device, by names of which none is ``file``.
     """
     buffer = io.BytesIO()
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-    np.savez(buffer, allow_pickle=False, **arrays)
+    arrays: dict[str, Any] = {
+        name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()
+    }
+    # Nothing to pickle: a tensor's array holds numbers. allow_pickle=False would say so,
+    # but NumPy before 2.2 takes it for one more array.
+    np.savez(buffer, **arrays)
     places.write_bytes(path, buffer.getvalue())
 
 

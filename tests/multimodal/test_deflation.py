@@ -109,6 +109,13 @@ def test_neither_copy_touches_the_network(video_network: nn.Module):
     assert video_network.features[7].kernel_size == (3, 3, 3)
 
 
+def test_no_draw_is_taken_from_the_global_generator():
+    network = separable_network(seed=0)
+    before = torch.random.get_rng_state()
+    deflated(replicate_padded(network))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 def test_shifts_pools_groups_dilation_and_bias():
     network = nn.Sequential(
         nn.Conv3d(2, 8, (3, 1, 1), dilation=(2, 1, 1), padding=(2, 0, 0), groups=2),

@@ -92,6 +92,18 @@ def test_re_estimated_statistics_by_hand():
     assert network[0].running_mean.tolist() == [0, 0]
 
 
+def test_a_heads_own_statistics_leave_no_scale():
+    # Batch norm after a linear layer: neither a factor nor the layer's bias is left.
+    x = torch.randn(50, 6, generator=torch.Generator().manual_seed(0)).double()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        head = nn.Sequential(nn.ReLU(), nn.Linear(6, 4), nn.BatchNorm1d(4)).double()
+    small, large = (re_estimated(head, s * x)(s * x).detach() for s in (1.0, 100.0))
+    torch.testing.assert_close(small, large, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(large.mean(0), torch.zeros(4).double())
+    assert not torch.allclose(head.eval()(x), head(100 * x), rtol=0.1)
+
+
 def test_refusals():
     plain = nn.Sequential(nn.Conv3d(1, 1, 1))
     settings = {"num_frames": 2, "num_steps": 1, "learning_rate": 0.1, "seed": 0}
@@ -102,5 +114,5 @@ def test_refusals():
     norm = nn.Sequential(nn.BatchNorm3d(1))
     with pytest.raises(ValueError, match=r"network\(frames\) and inflated's must have one"):
         l1_retrained(norm, norm, frames(2), batch_size=1, **settings)
-    with pytest.raises(ValueError, match="number of frames must be at least 2"):
+    with pytest.raises(ValueError, match="number of inputs must be at least 2"):
         re_estimated(plain, frames(1))

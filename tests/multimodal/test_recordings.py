@@ -130,3 +130,9 @@ def test_folder_of_the_readers(folder: Path, monkeypatch: pytest.MonkeyPatch):
 def test_length_is_checked_by_shape():
     labels = torch.zeros(1, dtype=torch.int64)
     assert len(Recordings(torch.zeros(1, 300), labels, labels)) == 1
+
+
+def test_all_of_it_moves_to_a_device(folder: Path):
+    moved = recordings(folder, "test").to(torch.device("meta"))
+    kinds = {t.device.type for t in (moved.waves, moved.digits, moved.speakers)}
+    assert kinds == {"meta"}

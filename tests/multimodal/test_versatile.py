@@ -109,3 +109,13 @@ def test_refusals(sounds: Recordings):
             network("fac"), SEEN.images, SEEN.labels, sounds, num_steps=1, batch_size=1,
             seed=0,
         )  # fmt: skip
+
+
+def test_other_widths_of_the_towers(sounds: Recordings):
+    net = VersatileNetwork(
+        "fac", fine=6, coarse=4, video_widths=(3, 5), audio_width=8, seed=0
+    ).eval()
+    found = embedded(net, clips(sounds, 3))
+    assert found.fine_video.shape == found.fine_audio.shape == (3, 6)
+    assert found.coarse_video.shape == digit_texts(net)[:3].shape == (3, 4)
+    assert net.graph.audio_head.in_features == 8

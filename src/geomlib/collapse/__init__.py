@@ -8,6 +8,7 @@
 - ``gated``: the same for ReLU and LeakyReLU, by a construction that always works.
 - ``mirrored``: the collapsed direction and the mirrored units added; odd and even sectors.
 - ``curvature``: the Hessian of the odd sector, its terms, its blocks, saturation.
+- ``surface``: the loss over a plane of displacements of the collapsed row.
 - ``plateau``: how far the loss of a gated head stays constant along that direction.
 - ``flow``: gradient flow away from an equilibrium, and the time predicted for it.
 - ``descent``: gradient descent with and without noise, and the growth of what is odd.

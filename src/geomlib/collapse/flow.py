@@ -104,7 +104,7 @@ def gradient_flow(
         value = objective({**start, **unflatten(leaf, flowing)})
         return -torch.autograd.grad(value, leaf)[0].numpy()
 
-    def jacobian(_: float, x: np.ndarray) -> np.ndarray:
+    def jacobian(x: np.ndarray) -> np.ndarray:
         operator = hessian(
             lambda t: objective({**start, **t}), unflatten(torch.from_numpy(x), flowing)
         )
@@ -122,7 +122,9 @@ def gradient_flow(
         method="LSODA",
         rtol=rtol,
         atol=rtol * first,
-        jac=jacobian,
+        # SciPy below 1.17 counts this function's arguments, and sees none where types are
+        # checked; a lambda is left alone.
+        jac=lambda _, x: jacobian(x),  # pyright: ignore[reportUnknownLambdaType]
         events=excess if watched else None,
     )
     if solution.status < 0:

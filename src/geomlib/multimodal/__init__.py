@@ -10,6 +10,7 @@
 - ``versatile``: three towers under one graph, trained and embedded.
 - ``retrieval``: nearest neighbours across modalities, and their precision.
 - ``separable``: a small video network whose kernels see space or time, never both.
+- ``large_video``: TorchVision's S3D, a separable network of practical size.
 - ``deflation``: a video network turned into one of single frames.
 - ``recalibration``: its batch norms fitted to the video network.
 """

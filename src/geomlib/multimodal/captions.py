@@ -71,12 +71,19 @@ def word_counts(sentences: list[str]) -> Float32[Tensor, "n w"]:
     4
     """
     position = {word: i for i, word in enumerate(WORDS)}
-    counts = torch.zeros(len(sentences), len(WORDS))
-    for row, sentence in enumerate(sentences):
-        for word in sentence.split():
-            if word not in position:
-                raise ValueError(
-                    f"sentences must be made of the captions' words, got {word!r}."
-                )
-            counts[row, position[word]] += 1
-    return counts
+    places = [
+        row * len(WORDS) + _known(word, position)
+        for row, sentence in enumerate(sentences)
+        for word in sentence.split()
+    ]
+    counts = torch.tensor(places, dtype=torch.int64).bincount(
+        minlength=len(sentences) * len(WORDS)
+    )
+    return counts.view(len(sentences), len(WORDS)).float()
+
+
+def _known(word: str, position: dict[str, int]) -> int:
+    """Position of a word, or an error that shows it."""
+    if word not in position:
+        raise ValueError(f"sentences must be made of the captions' words, got {word!r}.")
+    return position[word]

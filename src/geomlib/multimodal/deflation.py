@@ -12,6 +12,7 @@ from typing import Literal, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 from torch.utils.flop_counter import FlopCounterMode
 
 from geomlib.checks import at_least, same_shape
@@ -179,7 +180,9 @@ def _like(
     padding = old.padding
     if not isinstance(padding, str):
         padding = _with_time(padding, padding_time)
-    new = nn.Conv3d(
+    # Its own initial weights would be drawn from the global generator, for nothing.
+    made = skip_init(
+        nn.Conv3d,
         old.in_channels,
         old.out_channels,
         _with_time(old.kernel_size, kernel_time),
@@ -192,6 +195,7 @@ def _like(
         device=old.weight.device,
         dtype=old.weight.dtype,
     )
+    new = cast(nn.Conv3d, made)
     new.weight.requires_grad_(old.weight.requires_grad)
     new.bias = old.bias
     return new.train(old.training)

@@ -67,16 +67,20 @@ def l1_retrained(
 
 
 @torch.no_grad()
-def re_estimated(network: nn.Module, frames: Float[Tensor, "n c 1 h w"]) -> nn.Module:
-    """Copy of a network whose batch norms' statistics are those of given frames.
+def re_estimated(network: nn.Module, inputs: Float[Tensor, "n ..."]) -> nn.Module:
+    """Copy of a network whose batch norms' statistics are those of given inputs.
 
-    All frames go through once, as one batch, so that every layer's statistics are what it
+    All inputs go through once, as one batch, so that every layer's statistics are what it
     sees once those below have theirs.
 
+    Args:
+        network: With batch norms of any kind; put in evaluation mode.
+        inputs: Frames for a deflated network, embeddings for a head.
+
     Raises:
-        ValueError: If there are fewer than two frames.
+        ValueError: If there are fewer than two inputs.
     """
-    at_least("number of frames", len(frames), 2)
+    at_least("number of inputs", len(inputs), 2)
     copied = copy.deepcopy(network).eval()
     norms = _norms(copied)
     kept = [norm.momentum for norm in norms]
@@ -84,7 +88,7 @@ def re_estimated(network: nn.Module, frames: Float[Tensor, "n c 1 h w"]) -> nn.M
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over batches, of which there is one
         norm.train()
-    copied(frames)
+    copied(inputs)
     for norm, momentum in zip(norms, kept, strict=True):
         norm.momentum = momentum
     return copied.eval()

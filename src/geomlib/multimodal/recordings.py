@@ -39,6 +39,12 @@ class Recordings:
     def __len__(self) -> int:
         return len(self.digits)
 
+    def to(self, device: torch.device) -> "Recordings":
+        """The same sounds on a device."""
+        return Recordings(
+            self.waves.to(device), self.digits.to(device), self.speakers.to(device)
+        )
+
     def log_mels(self) -> Float32[Tensor, "n 1 b f"]:
         """Log-mel images of all, of 32 bands and 39 windows."""
         return log_mel(self.waves, rate=RATE)

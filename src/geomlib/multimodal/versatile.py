@@ -60,21 +60,33 @@ class VersatileNetwork(nn.Module):
         kind: Of the graph.
         fine: Width of the fine space.
         coarse: Width of the coarse space.
+        video_widths: Channels of the video network's blocks.
+        audio_width: Features of sound.
         seed: Of the initial weights.
 
     Raises:
-        ValueError: As ``geomlib.multimodal.graphs.EmbeddingGraph``.
+        ValueError: As ``geomlib.multimodal.graphs.EmbeddingGraph`` and the two networks.
     """
 
-    def __init__(self, kind: Kind, *, fine: int, coarse: int, seed: int) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        fine: int,
+        coarse: int,
+        video_widths: tuple[int, ...] = (12, 24, 48),
+        audio_width: int = 64,
+        seed: int,
+    ) -> None:
         super().__init__()
-        self.video = separable_network(seed=seed)
+        video = separable_network(widths=video_widths, seed=seed)
+        # Channels last: the same numbers but for rounding, sooner on most processors.
+        self.video = video.to(memory_format=torch.channels_last_3d)
         self.audio = small_cnn(
-            in_channels=1, num_features=64, seed=seed + 1, norm=nn.BatchNorm2d
+            in_channels=1, num_features=audio_width, seed=seed + 1, norm=nn.BatchNorm2d
         )
-        self.graph = EmbeddingGraph(
-            kind, (48, 64, len(WORDS)), fine=fine, coarse=coarse, seed=seed + 2
-        )
+        widths = (video_widths[-1], audio_width, len(WORDS))
+        self.graph = EmbeddingGraph(kind, widths, fine=fine, coarse=coarse, seed=seed + 2)
 
 
 def drawn_clips(

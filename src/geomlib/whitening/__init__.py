@@ -6,5 +6,6 @@
 - ``weights``: closed-form weight of each canonical direction, loss by loss.
 - ``agreement``: how far a trained head is from the closed form.
 - ``recipes``: a loss with its closed form, trained and compared in one call.
+- ``spread``: closed-form weights over spreads of the correlations, where known.
 - ``landscape``: curvature that a head gives the loss under it.
 """
