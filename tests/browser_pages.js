@@ -136,11 +136,18 @@ globalThis.pageChecks = (() => {
     return (light + 0.05) / (dark + 0.05);
   };
 
-  // Text and formulas that cannot be told well from what lies behind them.
-  async function contrast(theme, least) {
+  // Put on one of the theme's two dresses, as its own button does.
+  async function wear(theme) {
     document.documentElement.dataset.theme = theme;
     document.documentElement.dataset.mode = theme;
     await frame();
+  }
+
+  // Where a finding was made.
+  const here = () => `${document.documentElement.dataset.theme}, ${innerWidth} px`;
+
+  // Text and formulas that cannot be told well from what lies behind them.
+  function contrast(least) {
     const lines = new Map();
     for (const element of document.body.querySelectorAll("*")) {
       const written = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
@@ -162,10 +169,25 @@ globalThis.pageChecks = (() => {
         const seen = `${color} on rgb(${background.map(Math.round)})`;
         const kind = `${element.localName}.${element.className} ${seen}`;
         if (!lines.has(kind))
-          lines.set(kind, [describe(element), `${theme}: ${seen}, ${reached.toFixed(2)} to 1, at least ${least}`]);
+          lines.set(kind, [describe(element), `${here()}: ${seen}, ${reached.toFixed(2)} to 1, at least ${least}`]);
       }
     }
     return [...lines.values()].slice(0, SAMPLE);
+  }
+
+  // What axe-core calls serious or critical.
+  async function axe() {
+    const { violations } = await globalThis.axe.run(document, {
+      resultTypes: ["violations"],
+      // It fetches style sheets, which a page on disk may not.
+      preload: false,
+      // Half of its time, and no more than what ``contrast`` looks at.
+      rules: { "color-contrast": { enabled: false } },
+    });
+    return violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, impact, help, nodes }) => nodes.slice(0, SAMPLE).map(({ target }) =>
+        [target.join(" "), `${id} (${impact}): ${help}; ${here()}`]));
   }
 
   // Links that the search page shows, once it has some; none after two seconds is none.
@@ -178,5 +200,5 @@ globalThis.pageChecks = (() => {
     return [];
   }
 
-  return { settle, formulas, alt, links, width, contrast, results };
+  return { settle, formulas, alt, links, wear, width, contrast, axe, results };
 })();

@@ -2,48 +2,31 @@
 
     unshare -rn python tests/browser_pages.py build/site/_build/html
 
-Chromium is driven through the pipe of its DevTools protocol: no port, hence no loopback,
-so that all of it runs in a namespace without any network. What is asked of a page stands in
-browser_pages.js.
+What is asked of a page stands in browser_pages.js; axe-core looks at it too, and the
+controls of interactive figures are moved.
 """
 
 import argparse
 import json
-import os
 import re
-import select
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, urljoin, urlsplit
 
+from browser_figures import unmoved
+from chromium import WINDOWS, Chromium
+
 CHECKS = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--log-level=3",
-    "--hide-scrollbars",  # as on a phone, where they take no room
-    "--no-proxy-server",
-    "--remote-debugging-pipe",
-]
-# Second lock behind the namespace, and the only one where that is not permitted.
-NO_HOST = "--host-resolver-rules=MAP * ~NOTFOUND"
-WINDOWS = {"desk": (1280, 900), "phone": (390, 844)}
+AXE = (Path(__file__).parent / "vendor/axe/axe.min.js").read_text(encoding="utf-8")
+THEMES = ("light", "dark")
 LOCAL = ("file", "data", "blob", "about")
 LEAST_CONTRAST = 4.5  # WCAG 2.1, level AA
 MOST_BYTES = 2_500_000
-PATIENCE = 30  # seconds for one answer
 REFRESH = re.compile(r'http-equiv="refresh"[^>]*url=([^"\']+)', re.IGNORECASE)
 
 
@@ -54,97 +37,6 @@ class Finding(NamedTuple):
     check: str
     element: str
     detail: str
-
-
-class Chromium:
-    """A browser with one tab; messages are JSON that ends in a zero byte."""
-
-    def __init__(self, program: str, profile: str):
-        theirs_in, self.outgoing = os.pipe()
-        self.incoming, theirs_out = os.pipe()
-        # Chromium reads its file 3 and writes its file 4; a shell gives them these numbers.
-        numbered = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
-        options = [*FLAGS, NO_HOST, f"--user-data-dir={profile}"]
-        self.process = subprocess.Popen(
-            ["sh", "-c", numbered, "sh", program, *options],
-            pass_fds=(theirs_in, theirs_out),
-            stdout=sys.stderr,
-        )
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self.unread = b""
-        self.sent = 0
-        self.events: list[dict] = []
-        self.session: dict[str, str] = {}
-        target = self.call("Target.createTarget", url="about:blank")
-        attached = self.call("Target.attachToTarget", **target, flatten=True)
-        self.session = {"sessionId": attached["sessionId"]}
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def receive(self) -> dict:
-        """Next message."""
-        end = time.monotonic() + PATIENCE
-        while b"\0" not in self.unread:
-            left = max(0.0, end - time.monotonic())
-            if not select.select([self.incoming], [], [], left)[0]:
-                raise TimeoutError(f"no answer in {PATIENCE} s")
-            data = os.read(self.incoming, 1 << 20)
-            if not data:
-                raise EOFError("Chromium ended; its last words are above.")
-            self.unread += data
-        message, _, self.unread = self.unread.partition(b"\0")
-        return json.loads(message)
-
-    def call(self, method: str, **params: object) -> dict:
-        """Result of one command; what happens meanwhile is kept in ``events``."""
-        self.sent += 1
-        command = {"id": self.sent, "method": method, "params": params, **self.session}
-        os.write(self.outgoing, json.dumps(command).encode() + b"\0")
-        while (message := self.receive()).get("id") != self.sent:
-            self.events.append(message)
-        if "error" in message:
-            raise RuntimeError(f"{method}: {message['error']['message']}")
-        return message["result"]
-
-    def ask(self, expression: str) -> Any:
-        """Value of a JavaScript expression in the page."""
-        answer = self.call(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
-        )
-        if "exceptionDetails" in answer:
-            error = answer["exceptionDetails"].get("exception", {}).get("description")
-            raise RuntimeError(f"{expression[:60]}: {error}")
-        return answer["result"].get("value")
-
-    def resize(self, window: str) -> None:
-        width, height = WINDOWS[window]
-        size = {"width": width, "height": height}
-        self.call(
-            "Emulation.setDeviceMetricsOverride", **size, deviceScaleFactor=1, mobile=False
-        )
-
-    def open(self, url: str) -> None:
-        """Load a page and wait until its formulas stand."""
-        self.events = []
-        self.resize("desk")
-        self.call("Page.navigate", url=url)
-        while not any(
-            event.get("method") == "Page.loadEventFired" for event in self.events
-        ):
-            self.events.append(self.receive())
-        self.ask(f"{CHECKS}; 0")
-        self.ask("pageChecks.settle()")
-
-    def close(self) -> None:
-        """End the browser, which ends when its pipe does."""
-        os.close(self.outgoing)
-        os.close(self.incoming)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 def heard(events: list[dict]) -> Iterator[tuple[str, str, str]]:
@@ -203,6 +95,12 @@ class Book:
             Finding(page, check, *each) for each in dict.fromkeys(map(tuple, found))
         ]
 
+    def load(self, url: str) -> None:
+        """Open a page and wait until its formulas stand."""
+        self.browser.open(url)
+        self.browser.ask(f"{CHECKS}; 0")
+        self.browser.ask("pageChecks.settle()")
+
     def visit(self, page: str) -> None:
         """Open a page and make every check of it."""
         path, ask = self.folder / page, self.browser.ask
@@ -210,7 +108,7 @@ class Book:
         if refresh := REFRESH.search(path.read_text(encoding="utf-8")):
             self.links.append((page, "meta refresh", urljoin(path.as_uri(), refresh[1])))
             return
-        self.browser.open(path.as_uri())
+        self.load(path.as_uri())
         named = ask("pageChecks.links()")
         self.ids[path] = set(named["ids"])
         self.links += [(page, *link) for link in named["links"] + named["resources"]]
@@ -222,12 +120,16 @@ class Book:
         )
         self.report(page, "formulas", ask("pageChecks.formulas()"))
         self.report(page, "alt", ask("pageChecks.alt()"))
-        for theme in ("light", "dark"):
-            asked = f"pageChecks.contrast('{theme}', {LEAST_CONTRAST})"
-            self.report(page, "contrast", ask(asked))
-        for window in WINDOWS:
+        ask(f"{AXE}; 0")
+        for theme, window in product(THEMES, WINDOWS):
             self.browser.resize(window)
+            ask(f"pageChecks.wear('{theme}')")
+            self.report(page, "contrast", ask(f"pageChecks.contrast({LEAST_CONTRAST})"))
             self.report(page, "width", ask("pageChecks.width()"))
+            # Its rules tell windows apart, hardly themes: each is looked at once.
+            if (theme, window) in (("light", "desk"), ("dark", "phone")):
+                self.report(page, "axe", ask("pageChecks.axe()"))
+            self.report(page, "figures", unmoved(self.browser))
         self.listen(page)
         self.weigh(page, [url for _, url in named["resources"]])
 
@@ -258,7 +160,7 @@ class Book:
     def search(self, page: str, word: str) -> None:
         """Search the book for a word that it holds."""
         asked = f"{page}?q={word}"
-        self.browser.open(f"{(self.folder / page).as_uri()}?q={word}")
+        self.load(f"{(self.folder / page).as_uri()}?q={word}")
         results = self.browser.ask("pageChecks.results()")
         if not results:
             self.report(asked, "search", [("#search-results", "shows no link")])

@@ -15,19 +15,38 @@ BOOK = Path(os.environ.get("GEOMLIB_BOOK", ROOT / "build" / "site" / "_build" / 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 FINE = """
-<h1 id="here">Fine</h1>
+<main><h1 id="here">Fine</h1>
 <p>A price of $5, code <code>\\(x\\)</code>, <a href="#here">a link</a>, the
 <a href="https://example.org/">outside</a> and a formula,
 <span class="math"><mjx-container>x</mjx-container></span>.</p>
 <figure><img src="dot.svg" alt="A black dot in the middle of nothing else"></figure>
 <div style="overflow-x: auto"><p style="width: 3000px">wide, in a box of its own</p></div>
-<script>console.log("said, not complained");</script>
+<div data-interactive="line"><label for="length">Length</label>
+<input id="length" type="range" min="1" max="9" value="9">
+<svg role="img" aria-label="A line"></svg><p role="status"></p></div></main>
+<script>
+console.log("said, not complained");
+const [slider, line, words] = ["input", "svg", "[role=status]"].map(
+  (selector) => document.querySelector(selector));
+const show = () => {
+  line.innerHTML = `<path d="M0 0h${slider.value}">`;
+  words.textContent = `${slider.value} long`;
+};
+slider.addEventListener("input", show);
+show();
+</script>
+"""
+DEAD = """
+<div data-interactive="line"><label for="length">Length</label>
+<input id="length" type="range" min="1" max="9">
+<svg role="img" aria-label="A line"><path d="M0 0h9"/></svg>
+<p role="status">9 long</p></div>
 """
 # Each page has one defect, but the first: its body, and what must be reported, as check
 # and a part of the element or the detail.
 PAGES = {
     "fine": (FINE, {}),
-    "alt_missing": ('<img src="dot.svg">', {"alt": "dot.svg"}),
+    "alt_missing": ('<img src="dot.svg">', {"alt": "dot.svg", "axe": "image-alt"}),
     "alt_is_the_file": ('<img src="dot.svg" alt="../dot.svg">', {"alt": "no alt text"}),
     "alt_short": ('<figure><img src="dot.svg" alt="A dot"></figure>', {"alt": "2 words"}),
     "file_missing": ('<a href="absent.html">there</a>', {"links": "absent.html"}),
@@ -54,7 +73,7 @@ PAGES = {
         {"network": "asks another host", "console": "net::ERR"},
     ),
     "wide": ('<p id="broad" style="width: 600px">broad</p>', {"width": "p#broad"}),
-    "wide_everywhere": ('<p style="width: 1400px">broad</p>', {"width": "of 1280"}),
+    "wide_everywhere": ('<p style="width: 1500px">broad</p>', {"width": "of 1400"}),
     "faint": (
         "<style>[data-theme=dark] #dim { background: #111; color: #444 }</style>"
         '<p id="dim">hardly seen</p>',
@@ -62,7 +81,7 @@ PAGES = {
     ),
     "faint_in_a_fold": (
         '<details><summary>more</summary><p style="color: #aaa">dim</p></details>',
-        {"contrast": "light"},
+        {"contrast": "light, 390 px"},
     ),
     "see_through": ('<p style="opacity: 0.4">hardly seen</p>', {"contrast": "to 1"}),
     "raw_formula": (r"<p id='raw'>where \(x\) is</p>", {"formulas": "p#raw"}),
@@ -83,6 +102,9 @@ PAGES = {
         '<link rel="stylesheet" href="heavy.css">',
         {"weight": "heaviest: heavy.css"},
     ),
+    "nameless": ("<button></button>", {"axe": "button-name (critical)"}),
+    "figure_dead": (DEAD, {"figures": "mouse: the words stayed"}),
+    "figure_missing": ('<div data-interactive="line"></div>', {"figures": "no drawing"}),
     "search": ('<ul id="search-results"></ul>', {"search": "no link"}),
 }
 
@@ -108,7 +130,7 @@ def examined(folder: Path) -> dict:
     need(program, f"no browser: none of {', '.join(PROGRAMS)} is installed")
     prefix = command_without_network()
     command = [*prefix, sys.executable, str(CHECKER), str(folder), "--chromium", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.stdout, done.stderr
     kept = "a namespace without network" if prefix else "--host-resolver-rules alone"
     return json.loads(done.stdout) | {"network": kept}
@@ -133,7 +155,8 @@ def test_each_defect_is_reported_and_nothing_else(tmp_path: Path):
     (folder / "dot.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     (folder / "heavy.css").write_text(" " * 2_500_001)
     for name, (body, _) in PAGES.items():
-        page = f'<!doctype html><html lang="en"><body>{body}</body></html>'
+        head = f'<!doctype html><html lang="en"><title>{name}</title>'
+        page = f"{head}<body>{body}</body></html>"
         (folder / f"{name}.html").write_text(page)
     findings = examined(folder)["findings"]
     for name, (_, expected) in PAGES.items():

@@ -8,6 +8,7 @@ import argparse
 import base64
 import hashlib
 import importlib.util
+import json
 import shutil
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import time
 from pathlib import Path
 
 import benchmark_page
+import cover
 import records
 import scoreboard
 import yaml
 from nbformat import NotebookNode
-from notebook import NotebookError, code_cells, read
+from notebook import NotebookError, code_cells, interactive, read
 
 CONFIGURATION = ("_config.yml", "_toc.yml")
 
@@ -47,8 +49,9 @@ def staged(root: Path, executed: Path, results: Path) -> dict[str, bytes]:
     Args:
         root: Folder of the sources.
         executed: Folder of the notebooks to show.
-        results: Folder of the records of the size that was run; those of other sizes
-            come from the committed records.
+        results: Folder of the records of the size that was run, with the data of
+            interactive figures in ``artefacts``; records of other sizes are the
+            committed ones.
     """
     pages = [path for path in sorted((root / "book").rglob("*")) if path.is_file()]
     content = {
@@ -61,6 +64,14 @@ def staged(root: Path, executed: Path, results: Path) -> dict[str, bytes]:
         content[f"notebooks/{path.name}"] = path.read_bytes()
         for name, picture in figures(read(path)).items():
             content[f"book/figures/{name}.png"] = picture
+        for name in interactive(read(path)):
+            script = figure_data(results / "artefacts" / f"{name}.json", path.stem)
+            content[f"book/_static/interactive/{name}.data.js"] = script
+    rings = results / "artefacts" / f"{cover.SOURCE}.json"
+    if rings.is_file():
+        measured = json.loads(rings.read_text(encoding="utf-8"))
+        content["book/figures/cover.svg"] = cover.cover(measured).encode()
+        content["book/_static/favicon.svg"] = cover.favicon(measured).encode()
     found = {folder.name: records.load(folder) for folder in (root / "results").glob("*")}
     found[results.name] = records.load(results)
     ordered = {size: found[size] for size in sorted(found) if found[size]}
@@ -85,6 +96,17 @@ def figures(notebook: NotebookNode) -> dict[str, bytes]:
             if picture and "name" in figure:
                 found[figure["name"]] = base64.b64decode(picture)
     return found
+
+
+def figure_data(path: Path, chapter: str) -> bytes:
+    """Data of an interactive figure as a script: a page on disk may not fetch a file."""
+    if not path.is_file():
+        raise NotebookError(
+            f"{chapter} must have written its interactive figure's data, {path}. "
+            f"Run it: .venv/bin/python tools/execute.py notebooks/{chapter}.ipynb"
+        )
+    text = path.read_text(encoding="utf-8").strip()
+    return f"(globalThis.figureData ??= {{}})[{json.dumps(path.stem)}] = {text};\n".encode()
 
 
 def mathjax() -> bytes:

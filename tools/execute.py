@@ -42,7 +42,8 @@ def execute(path: Path, build: Path, given: dict[str, object]) -> Path:
     empty.mkdir(parents=True)
     os.environ["GEOMLIB_RESULTS"] = str((build / "results").resolve())
     os.environ.setdefault("GEOMLIB_CACHE", str((build / "cache").resolve()))
-    os.environ["GEOMLIB_ARTEFACTS"] = str((build / "artefacts").resolve())
+    beside = build / "results" / str(size) / "artefacts"
+    os.environ["GEOMLIB_ARTEFACTS"] = str(beside.resolve())
     try:
         executed = papermill.execute_notebook(
             path,

@@ -1,6 +1,7 @@
 """What every tool needs to know of a notebook: its parameters, its code, its records."""
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 def tags(cell: NotebookNode) -> list[str]:
     """Tags of a cell."""
     return cell.metadata.get("tags", [])
+
+
+def interactive(notebook: NotebookNode) -> list[str]:
+    """Names of the interactive figures that a notebook's Markdown has a place for."""
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    return re.findall(r'<div\b[^>]*\bdata-interactive="([a-z0-9-]+)"', "\n".join(prose))
 
 
 def parameters(notebook: NotebookNode, name: str) -> dict[str, Any]:

@@ -14,7 +14,14 @@ from pathlib import Path
 import nbformat
 import records
 import scoreboard
-from notebook import NotebookError, code_cells, parameters, read, with_outputs
+from notebook import (
+    NotebookError,
+    code_cells,
+    interactive,
+    parameters,
+    read,
+    with_outputs,
+)
 
 from geomlib.places import write_text
 
@@ -67,11 +74,21 @@ def check(path: Path, executed: Path, fresh: dict, kept: dict, size: str) -> Non
         raise NotebookError(f"{name}: no longer measures {', '.join(sorted(gone))}.")
 
 
+def artefacts(root: Path, path: Path, size: str) -> dict[str, str]:
+    """Data of a notebook's interactive figures, as its run wrote them, by file name."""
+    folder = root / "build" / "results" / size / "artefacts"
+    found = [folder / f"{name}.json" for name in interactive(read(path))]
+    for missing in [file for file in found if not file.is_file()]:
+        raise NotebookError(f"{path.name} must write {missing.name}: figures.save_data.")
+    return {file.name: file.read_text(encoding="utf-8") for file in found}
+
+
 def keep(root: Path, path: Path, size: str) -> int:
     """Number of records kept of one notebook.
 
     At smoke size the outputs alone are kept, for a notebook that has no record yet: its
     claims then read UNTRIED. At gpu size the records alone are: the book shows cpu runs.
+    The data of interactive figures go with the outputs.
     """
     executed = root / "build" / "executed" / size / path.name
 
@@ -86,11 +103,14 @@ def keep(root: Path, path: Path, size: str) -> int:
         return 0  # a smoke run has nothing to add
     # Refused before anything is kept: an edit made since the run must not be lost.
     merged = with_outputs(read(path), read(executed))
+    data = artefacts(root, path, size)
     if size != "smoke":
         for name in fresh:
             text = (root / "build" / "results" / size / f"{name}.json").read_text()
             write_text(root / "results" / size / f"{name}.json", text)
     if size != "gpu":
+        for name, text in data.items():
+            write_text(root / "results" / "cpu" / "artefacts" / name, text)
         nbformat.write(merged, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
         # What ran is newer than its outputs' copy, so make does not run it again.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import build_book
 import pytest
+from nbformat.v4 import new_markdown_cell
 from notebook import NotebookError
 from toy_notebooks import executed, record, toy, write, write_records
 
@@ -107,6 +108,25 @@ def test_every_file_lies_where_its_source_does(root: Path):
     assert content["notebooks/toy.ipynb"] == shown.read_bytes()
     # All of MathJax: it fetches no font and no other part.
     assert len(content["book/_static/mathjax/tex-svg.js"]) > 1_000_000
+
+
+def test_data_of_interactive_figures_are_staged_as_scripts(root: Path):
+    shown = executed(toy("judge()"), claims.line(record()))
+    place = new_markdown_cell('<div class="interactive" data-interactive="bells">\n</div>')
+    shown.cells.append(place)
+    write(root / "build" / "executed" / "cpu" / "toy.ipynb", shown)
+    data = root / "build" / "results" / "cpu" / "artefacts" / "bells.json"
+    with pytest.raises(NotebookError, match=r"toy must have written .*bells\.json"):
+        staged(root)
+    data.parent.mkdir()
+    data.write_text('{"steps":[0,1]}\n')
+    content = staged(root)
+    script = content["book/_static/interactive/bells.data.js"].decode()
+    assert script == '(globalThis.figureData ??= {})["bells"] = {"steps":[0,1]};\n'
+    assert "bells" not in content["book/scoreboard.md"].decode()
+    before = build_book.digest(root, content)
+    data.write_text('{"steps":[0,2]}\n')
+    assert build_book.digest(root, staged(root)) != before
 
 
 def test_scoreboard_shows_the_run_and_the_other_sizes_as_committed(root: Path):

@@ -55,7 +55,8 @@ def test_notebook_runs_in_an_empty_folder(
 ):
     notebook = toy(
         "import os\nimport sys\n\nprint(os.listdir(), size, seeds)",
-        'print(os.environ["GEOMLIB_RESULTS"])\nprint("noise", file=sys.stderr)\n2 + 2',
+        'print(os.environ["GEOMLIB_RESULTS"])\nprint(os.environ["GEOMLIB_ARTEFACTS"])\n'
+        'print("noise", file=sys.stderr)\n2 + 2',
     )
     path = write(tmp_path / "toy.ipynb", notebook)
     before = path.read_bytes()
@@ -69,7 +70,8 @@ def test_notebook_runs_in_an_empty_folder(
     assert [cell.execution_count for cell in code_cells(done)] == [1, 2, 3]
     assert not any("injected-parameters" in tags(cell) for cell in done.cells)
     results = str((tmp_path / "build" / "results").resolve())
-    assert printed_lines(done) == ["[] smoke [7, 8]", results]
+    artefacts = str((tmp_path / "build" / "results" / "smoke" / "artefacts").resolve())
+    assert printed_lines(done) == ["[] smoke [7, 8]", results, artefacts]
     *_, value = code_cells(done)[-1].outputs
     assert (value.data["text/plain"], value.execution_count) == ("4", 3)
     # The error output is left out, and so is whatever tells when it ran.

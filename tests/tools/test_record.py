@@ -10,6 +10,7 @@ import nbformat
 import pytest
 import record as tool
 import records
+from nbformat.v4 import new_markdown_cell
 from notebook import NotebookError, code_cells, printed_lines
 from toy_notebooks import SEEDS, executed, record, toy, write, write_records
 
@@ -67,6 +68,27 @@ def untouched(root: Path) -> bool:
     """Whether neither an output nor a record was kept."""
     notebook = nbformat.read(root / NOTEBOOK, as_version=4)
     return not any(cell.outputs for cell in code_cells(notebook)) and kept(root) == {}
+
+
+def test_data_of_interactive_figures_are_kept_with_the_outputs(root: Path):
+    source = toy("judge()")
+    place = new_markdown_cell('<div class="interactive" data-interactive="rings">\n</div>')
+    source.cells.append(place)
+    write(root / NOTEBOOK, source)
+    commit(root)
+    ran(root, record())
+    with pytest.raises(NotebookError, match=r"toy\.ipynb must write rings\.json"):
+        keep(root)
+    assert untouched(root)
+    for size in ("cpu", "gpu"):
+        ran(root, record(size=size), size=size)
+        data = root / "build" / "results" / size / "artefacts" / "rings.json"
+        data.parent.mkdir()
+        data.write_text(f'["{size}"]\n')
+        keep(root, size)
+    # The book shows the outputs of the cpu run, so it shows its data.
+    found = {p: p.read_text() for p in (root / "results").rglob("artefacts/*")}
+    assert found == {root / "results/cpu/artefacts/rings.json": '["cpu"]\n'}
 
 
 def test_outputs_and_records_are_kept(root: Path):
