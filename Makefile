@@ -4,6 +4,8 @@
 # make test    static checks, pytest with doctests, nbval on the smoke size
 # make verify  run every notebook and compare verdicts with the committed ones
 # make record  keep that run: outputs to notebooks/, records to results/
+# make colab   every notebook at smoke size on what Colab has (TORCH=oldest|newest)
+# make teaching  the notebooks for students (no solutions) and for instructors
 # make lab     JupyterLab in the environment
 # make lock    solve requirements.lock anew (PyPI alone)
 # make clean   remove build/ and .venv/
@@ -11,6 +13,7 @@
 PYTHON ?= python3
 SIZE ?= cpu
 JOBS ?= 2
+TORCH ?= newest
 BIN := .venv/bin
 READY := .venv/.ready
 
@@ -23,7 +26,7 @@ LIBRARY := $(shell find src/geomlib -name '*.py' -o -name '*.mplstyle' -o -name 
 export OMP_NUM_THREADS := 1
 export GEOMLIB_QUIET := 1
 
-.PHONY: book read pdf test verify record lab lock clean executed
+.PHONY: book read pdf test verify record colab teaching lab lock clean executed
 .DELETE_ON_ERROR:
 
 ifeq ($(filter $(SIZE),smoke cpu gpu),)
@@ -66,6 +69,12 @@ build/nbval/%.ipynb: notebooks/%.ipynb $(READY)
 	@mkdir -p build/nbval
 	@touch build/nbval/pytest.ini
 	@$(BIN)/papermill --prepare-only --log-level ERROR -p size smoke $< $@
+
+colab: $(READY)
+	@$(BIN)/python tools/colab.py --torch $(TORCH) --python $(PYTHON) $(NOTEBOOKS)
+
+teaching: $(READY)
+	@$(BIN)/python tools/teaching.py $(NOTEBOOKS)
 
 lab: $(READY)
 	$(BIN)/jupyter lab

@@ -45,7 +45,8 @@ def prose(notebook: NotebookNode) -> str:
 
 
 def headings(notebook: NotebookNode, level: int) -> list[str]:
-    text = re.sub(r"^```.*?^```", "", prose(notebook), flags=re.DOTALL | re.MULTILINE)
+    fenced = re.compile(r"^(`{3,})[^\n]*\n.*?^\1", re.DOTALL | re.MULTILINE)
+    text = fenced.sub("", prose(notebook))
     return re.findall(rf"^#{{{level}}} +(.+)$", text, re.MULTILINE)
 
 
@@ -549,6 +550,10 @@ BROKEN_NOTEBOOKS: dict[str, tuple[Callable[[NotebookNode], Any], str]] = {
     "no limits": (last("## Exercises\n\n## References"), "must follow in this order"),
     "sections swapped": (
         last("## Exercises\n\n## Where it stops holding\n\n## References"),
+        "must follow in this order",
+    ),
+    "heading in a block in a block": (
+        last("## Where it stops holding\n\n````\n```\n# 1\n```\n## Exercises\n````"),
         "must follow in this order",
     ),
     "heading in a code block": (

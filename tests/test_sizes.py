@@ -88,6 +88,14 @@ def test_only_this_chapters_records_of_this_size_are_removed(results):
     assert left == {"cpu/other.json", "gpu/demo.json", "gpu/other.json"}
 
 
+def test_a_record_that_another_run_removes_meanwhile_is_none_of_ours(results):
+    # What a listing still names, and a reading finds no more.
+    (results / "cpu").mkdir(parents=True)
+    (results / "cpu" / "other-claim.json").symlink_to(results / "gone.json")
+    choose(size="cpu")
+    assert (results / "cpu" / "other-claim.json").is_symlink()
+
+
 def test_a_refused_run_removes_nothing(results):
     (results / "cpu").mkdir()
     (results / "cpu" / "demo.json").write_text('{"chapter": "demo"}')

@@ -176,5 +176,9 @@ def checked_overrides(
 def _remove_records(chapter: str, size: str) -> None:
     """Remove what an earlier run of this chapter recorded at this size."""
     for path in (places.results() / size).glob("*.json"):
-        if json.loads(path.read_text(encoding="utf-8"))["chapter"] == chapter:
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            continue  # Another chapter runs beside this one and has removed its own.
+        if record["chapter"] == chapter:
             path.unlink()
