@@ -341,6 +341,31 @@ def nnk(record: Record) -> str:
     )
 
 
+def sweep(record: Record) -> str:
+    """Section on a sweep by one worker and by more."""
+    clock = record["clock"]
+    alone = next(iter(record["runs"].values()))
+    rows = [
+        [
+            name,
+            spread([run[clock] for run in runs]),
+            spread([one[clock] / run[clock] for one, run in zip(alone, runs, strict=True)]),
+            "yes" if all(run["same_table"] for run in runs) else "no",
+        ]
+        for name, runs in record["runs"].items()
+    ]
+    return "\n".join(
+        [
+            f"## A sweep by one worker and by two: {record['device']}\n",
+            f"{record['num_runs']} runs of the chapter `{record['chapter']}` at size cpu, "
+            f"one seed each, on {record['cores']} cores. Each command is timed whole, from "
+            "`python -m geomlib.sweep` to its end, one after the other in turns.\n",
+            table(("Workers", "Seconds", "Times faster", "Same table"), rows),
+            machine(record),
+        ]
+    )
+
+
 NEIGHBOURS = (
     "Kernel",
     "Method",
@@ -367,6 +392,7 @@ SECTIONS = {
     "grid": grid,
     "metric": metric,
     "nnk": nnk,
+    "sweep": sweep,
 }
 
 

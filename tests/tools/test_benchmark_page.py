@@ -308,3 +308,31 @@ def test_committed_records_can_be_drawn():
         if json.loads(path.read_text())["benchmark"] in benchmark_page.SECTIONS
     ]
     assert len(re.findall(r"^## ", page, re.MULTILINE)) == len(drawable)
+
+
+def test_a_sweep_says_how_much_faster_two_workers_are(tmp_path: Path):
+    def timed(seconds: float, same: bool = True) -> dict[str, Any]:
+        return {"wall_seconds": seconds, "same_table": same}
+
+    record = {
+        "benchmark": "sweep",
+        **MACHINE,
+        "clock": "wall_seconds",
+        "chapter": "toy",
+        "num_runs": 8,
+        "cores": 2,
+        "runs": {
+            "workers 1": [timed(80.0), timed(90.0)],
+            "workers 2": [timed(40.0), timed(60.0, same=False)],
+        },
+    }
+    text = drawn(tmp_path, a=record)
+    assert "8 runs of the chapter `toy` at size cpu, one seed each, on 2 cores." in text
+    # Each turn against the one beside it.
+    assert tables(text) == [
+        [
+            ["workers 1", "85 (80 to 90)", "1 (1 to 1)", "yes"],
+            ["workers 2", "50 (40 to 60)", "1.75 (1.5 to 2)", "no"],
+        ]
+    ]
+    assert "wall-clock seconds" in text
