@@ -8,6 +8,7 @@ import pytest
 import scipy.io.wavfile
 import torch
 
+from geomlib.multimodal import recordings as module
 from geomlib.multimodal.recordings import (
     NUM_SAMPLES,
     Recordings,
@@ -115,15 +116,28 @@ def test_a_file_that_ends_early_is_filled_with_silence(folder: Path):
     assert not first[100:].any()
 
 
-def test_folder_of_the_readers(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_folder_of_the_readers_comes_before_a_download(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept = folder.parent / "kept"
+    monkeypatch.setattr(module, "downloaded_recordings", lambda: kept)
     monkeypatch.delenv("GEOMLIB_DATA", raising=False)
-    assert recordings_folder() is None
+    assert recordings_folder() == kept
     monkeypatch.setenv("GEOMLIB_DATA", str(folder.parent))
     assert recordings_folder() == folder
     other = folder.parent / "free-spoken-digits" / "recordings"
     other.mkdir(parents=True)
     assert recordings_folder() == other
     monkeypatch.setenv("GEOMLIB_DATA", str(other))
+    assert recordings_folder() == kept
+
+
+def test_without_a_network_there_is_no_folder(monkeypatch: pytest.MonkeyPatch):
+    def unanswered() -> Path:
+        raise FileNotFoundError("no network")
+
+    monkeypatch.setattr(module, "downloaded_recordings", unanswered)
+    monkeypatch.delenv("GEOMLIB_DATA", raising=False)
     assert recordings_folder() is None
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from geomlib import places
 from geomlib.checks import at_least, one_of
 from geomlib.multimodal.log_mel import log_mel
+from geomlib.multimodal.spoken_digits import downloaded_recordings
 
 RATE = 8000  # hertz
 NUM_SAMPLES = 5120  # 0.64 seconds; longer recordings lose their end
@@ -122,17 +123,23 @@ def recordings(folder: Path, split: str) -> Recordings:
 
 
 def recordings_folder() -> Path | None:
-    """The reader's recordings: ``free-spoken-digits/recordings`` in ``GEOMLIB_DATA``.
+    """Folder of the recordings, the reader's own or downloaded.
 
-    Without that folder ``recordings``; None where there is neither.
+    The reader's are in ``free-spoken-digits/recordings`` or ``recordings`` of the folder
+    that ``GEOMLIB_DATA`` names. None where there are none and no network answers.
+
+    Raises:
+        ValueError: If what the network has are other recordings.
     """
     data = places.data()
-    if data is None:
+    if data is not None:
+        for folder in (data / "free-spoken-digits" / "recordings", data / "recordings"):
+            if folder.is_dir():
+                return folder
+    try:
+        return downloaded_recordings()
+    except FileNotFoundError:
         return None
-    for folder in (data / "free-spoken-digits" / "recordings", data / "recordings"):
-        if folder.is_dir():
-            return folder
-    return None
 
 
 def _samples(path: Path) -> np.ndarray:
