@@ -23,7 +23,7 @@ from eigenvalues import environment
 
 from geomlib.places import write_text
 
-NOTEBOOK = Path("notebooks/manifold_graph_metrics.ipynb")
+NOTEBOOK = Path("notebooks/swish_negative_curvature.ipynb")
 SEEDS = range(2000, 2008)
 WORKERS = (1, 2)
 
