@@ -42,6 +42,19 @@ def test_nothing_is_left_in_the_folder_of_temporary_files(tmp_path: Path, monkey
     assert not list((tmp_path / "temporary").iterdir())
 
 
+def test_a_run_does_not_take_over_how_dask_keeps_memory(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.setenv("SWEEP_TEST", "kept")
+    mark = tmp_path / "mark"
+    seen = "(os.environ.get('MALLOC_TRIM_THRESHOLD_'), os.environ['SWEEP_TEST'])"
+    path = write_notebook(
+        tmp_path / "toy.ipynb", extra=f"Path({str(mark)!r}).write_text(repr({seen}))"
+    )
+    (task,) = plan.planned(path, size="cpu", seeds=[7], settings={})
+    carried_out(plan.code_of(path), task)
+    assert mark.read_text() == "(None, 'kept')"
+
+
 WORKER = """
 import subprocess, sys
 words = [sys.executable, "-m", "geomlib.sweep.child", sys.argv[1], "seeds=[7]"]
