@@ -34,6 +34,13 @@ def test_a_tensor_in_a_graph_is_saved_as_its_numbers(tmp_path):
     assert load_tensors(tmp_path / "kept.npz")["twice"].tolist() == [2, 2]
 
 
+def test_names_that_numpy_would_take_for_its_own_are_refused(tmp_path):
+    for name in ("file", "allow_pickle"):
+        with pytest.raises(ValueError, match=rf"must not be named .*got \['{name}'\]"):
+            save_tensors(tmp_path / "kept.npz", {name: torch.ones(2), "a": torch.ones(1)})
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_file_of_plain_arrays_is_refused(tmp_path):
     path = tmp_path / "kept.npz"
     np.savez(path, x=np.array([Bomb()], dtype=object))

@@ -17,8 +17,16 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     Args:
         path: The file. Folders that are missing are made.
-        tensors: From any device, by names of which none is ``file``.
+        tensors: From any device, by name.
+
+    Raises:
+        ValueError: If a name is ``file`` or ``allow_pickle``: NumPy has arguments so named.
     """
+    if taken := {"file", "allow_pickle"} & tensors.keys():
+        raise ValueError(
+            f"tensors must not be named file or allow_pickle, got {sorted(taken)}. NumPy "
+            "takes these names for its own arguments: rename them."
+        )
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {
         name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()

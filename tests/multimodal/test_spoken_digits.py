@@ -22,6 +22,18 @@ def archive(files: dict[str, bytes]) -> bytes:
     return content.getvalue()
 
 
+def damaged(content: bytes) -> bytes:
+    """The first member's compressed data begin with a block of a kind that is none."""
+    at = content.index(b".wav") + 4
+    return content[:at] + b"\x07" + content[at + 1 :]
+
+
+def encrypted(content: bytes) -> bytes:
+    """Every member's flag says that it wants a password."""
+    entry = content.index(b"PK\x01\x02")
+    return content[: entry + 8] + b"\x01" + content[entry + 9 :]
+
+
 ARCHIVE = {f"set-master/recordings/{name}": data for name, data in FILES.items()}
 OTHERS = {
     "set-master/README.md": b"words",
@@ -66,6 +78,8 @@ def test_recordings_are_kept_and_fetched_once(network: Answer):
         (archive(dict(list(ARCHIVE.items())[:1])), "the set has changed"),
         (archive(ARCHIVE)[:-30], "must be a ZIP archive"),
         (b"no archive", "must be a ZIP archive"),
+        (damaged(archive(ARCHIVE)), "must be a ZIP archive"),
+        (encrypted(archive(ARCHIVE)), "must be a ZIP archive"),
     ],
 )
 def test_other_recordings_are_refused(network: Answer, content: bytes, said: str):

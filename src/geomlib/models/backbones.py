@@ -1,9 +1,15 @@
 """Torchvision's networks without their classifiers."""
 
 from torch import nn
-from torchvision.models import ResNet, VisionTransformer, get_model
+from torchvision.models import (
+    ResNet,
+    VisionTransformer,
+    get_model,
+    get_model_weights,
+)
 
 from geomlib.checks import one_of
+from geomlib.models.published_weights import load_published
 
 NAMES = ("resnet50", "vit_b_16")
 
@@ -14,7 +20,7 @@ def backbone(name: str, *, pretrained: bool = True) -> nn.Module:
     Args:
         name: ``resnet50`` (2048 numbers an image) or ``vit_b_16`` (768).
         pretrained: With torchvision's best weights, trained with labels on ImageNet;
-            downloaded, and compared with the checksum in the file's name. Else random.
+            downloaded as ``load_published`` says. Else random.
 
     Raises:
         ValueError: If ``name`` is neither.
@@ -23,7 +29,9 @@ def backbone(name: str, *, pretrained: bool = True) -> nn.Module:
     (arXiv:2010.11929).
     """
     one_of("name", name, NAMES)
-    network = get_model(name, weights="DEFAULT" if pretrained else None)
+    network = get_model(name, weights=None)
+    if pretrained:
+        load_published(network, get_model_weights(name)["DEFAULT"])
     if isinstance(network, ResNet):
         network.register_module("fc", nn.Identity())
     elif isinstance(network, VisionTransformer):

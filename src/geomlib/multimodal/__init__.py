@@ -1,7 +1,8 @@
 """Versatile networks: video, sound and text in common spaces, and networks of frames.
 
 - ``moving_digits``: videos of handwritten digits that move in six ways.
-- ``recordings``: spoken digits, the reader's own copy of a public set.
+- ``recordings``: spoken digits of a public set, read and drawn from.
+- ``spoken_digits``: that set from the network, compared with a checksum.
 - ``tones``: what stands in for them: synthesised, of ten digits and six speakers.
 - ``log_mel``: power in bands of pitch, over time, logarithmic.
 - ``captions``: sentences that name a digit, often the wrong one, and their word counts.

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torchvision.models.video import S3D_Weights, s3d
 
 from geomlib.checks import at_least
+from geomlib.models.published_weights import load_published
 
 # Of the three colours, over Kinetics-400.
 _MEAN, _SPREAD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
@@ -16,15 +17,15 @@ def large_video_network(
 ) -> nn.Module:
     """S3D in evaluation mode: videos to class scores.
 
-    Videos need at least 14 frames. TorchVision's window of 7 by 7 positions before the
+    Videos need at least 13 frames. TorchVision's window of 7 by 7 positions before the
     classifier is left to the mean that comes after it. At 224 pixels that is the same;
     smaller videos then work too.
 
     Args:
-        pretrained: With TorchVision's weights for Kinetics-400; downloaded, and compared
-            with the checksum in the file's name. Else random: kernels of a scale that
-            keeps the signal from layer to layer, batch norms away from their start, as
-            those of a trained network are.
+        pretrained: With TorchVision's weights for Kinetics-400, downloaded as
+            ``load_published`` says. Else random: kernels of a scale that keeps the signal
+            from layer to layer, batch norms away from their start, as those of a trained
+            network are.
         num_classes: Scores; 400 where ``pretrained``.
         seed: Of random weights.
 
@@ -36,12 +37,13 @@ def large_video_network(
     at_least("num_classes", num_classes, 1)
     if pretrained and num_classes != 400:
         raise ValueError(f"num_classes must be 400 if pretrained, got {num_classes}.")
-    weights = S3D_Weights.KINETICS400_V1 if pretrained else None
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = s3d(weights=weights, num_classes=num_classes)
+        network = s3d(weights=None, num_classes=num_classes)
     network.avgpool = nn.AvgPool3d((2, 1, 1), stride=1)
-    if not pretrained:
+    if pretrained:
+        load_published(network, S3D_Weights.KINETICS400_V1)
+    else:
         _enliven(network, torch.Generator().manual_seed(seed))
     return network.eval()
 

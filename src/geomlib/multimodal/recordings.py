@@ -1,4 +1,4 @@
-"""Spoken digits: the reader's own copy of the Free Spoken Digit Dataset."""
+"""Spoken digits: recordings of the Free Spoken Digit Dataset, read and drawn from."""
 
 import re
 import wave

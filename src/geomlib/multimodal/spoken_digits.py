@@ -4,6 +4,7 @@ import io
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -74,7 +75,8 @@ def _unpacked(archive: bytes) -> dict[str, bytes]:
                     f"{sum(sizes.values())}. {CURE}"
                 )
             return {name.rpartition("/")[2]: opened.read(name) for name in sizes}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    # RuntimeError: a member is encrypted.
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
         raise ValueError(f"{ADDRESS} must be a ZIP archive ({error}). {CURE}") from error
 
 
