@@ -4,13 +4,15 @@
 # make test    static checks, pytest with doctests, nbval on the smoke size
 # make verify  run every notebook and compare verdicts with the committed ones
 # make record  keep that run: outputs to notebooks/, records to results/
-# make colab   every notebook at smoke size on what Colab has (TORCH=oldest|newest)
+# make colab   every notebook at smoke size on what Colab has (TORCH=oldest|newest,
+#              COLAB_PYTHON=python3.11)
 # make teaching  the notebooks for students (no solutions) and for instructors
 # make lab     JupyterLab in the environment
 # make lock    solve requirements.lock anew (PyPI alone)
 # make clean   remove build/ and .venv/
 
 PYTHON ?= python3
+COLAB_PYTHON ?= $(PYTHON)
 SIZE ?= cpu
 JOBS ?= 2
 TORCH ?= newest
@@ -71,7 +73,7 @@ build/nbval/%.ipynb: notebooks/%.ipynb $(READY)
 	@$(BIN)/papermill --prepare-only --log-level ERROR -p size smoke $< $@
 
 colab: $(READY)
-	@$(BIN)/python tools/colab.py --torch $(TORCH) --python $(PYTHON) $(NOTEBOOKS)
+	@$(BIN)/python tools/colab.py --torch $(TORCH) --python $(COLAB_PYTHON) $(NOTEBOOKS)
 
 teaching: $(READY)
 	@$(BIN)/python tools/teaching.py $(NOTEBOOKS)

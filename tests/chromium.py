@@ -9,18 +9,15 @@ import select
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+# Run as a script, the browser tests have their own folder alone in reach.
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+from browser import FLAGS as STARTED
+
 FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *STARTED,
     "--log-level=3",
     "--hide-scrollbars",  # as on a phone, where they take no room
     "--no-proxy-server",

@@ -9,17 +9,19 @@ book of the first, undisturbed run, byte by byte. Takes a minute or two a kill.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).parents[1]
 # What differs between two runs of the same code, by design.
@@ -39,13 +41,24 @@ def clone(folder: Path) -> Path:
 
 
 def start(folder: Path, size: str) -> subprocess.Popen[bytes]:
-    """Begin ``make book`` as the leader of a group of its own."""
+    """Begin ``make book``."""
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
     command = ["make", "--no-print-directory", "book", f"SIZE={size}"]
     silent = subprocess.DEVNULL
-    return subprocess.Popen(
-        command, cwd=folder, env=environment, start_new_session=True, stdout=silent
-    )
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=silent)
+
+
+def kill(run: subprocess.Popen[bytes]) -> None:
+    """End make and everything it started without a warning, kernels included."""
+    make = psutil.Process(run.pid)
+    # Stopped first, so that it starts nothing while its processes are listed.
+    make.suspend()
+    processes = [make, *make.children(recursive=True)]
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    run.wait()
+    psutil.wait_procs(processes)
 
 
 def fingerprint(folder: Path, size: str) -> dict[str, str]:
@@ -95,19 +108,19 @@ def main() -> int:
             begin, run = time.monotonic(), start(folder, arguments.size)
             moment = chance.uniform(0.5, longest or 60)
             try:
-                run.wait(moment)
+                failed = run.wait(moment)
                 longest = longest or time.monotonic() - begin
-                continue
+                how = "not killed, it had ended"
             except subprocess.TimeoutExpired:
-                os.killpg(run.pid, signal.SIGKILL)
-                run.wait()
-            failed = start(folder, arguments.size).wait()
-            longest = max(longest, time.monotonic() - begin)
-            num_killed += 1
+                kill(run)
+                failed = start(folder, arguments.size).wait()
+                longest = max(longest, time.monotonic() - begin)
+                num_killed += 1
+                how = f"killed after {moment:.1f} s"
             found = {} if failed else fingerprint(folder, arguments.size)
             differing = sorted(k for k in wanted | found if wanted.get(k) != found.get(k))
             said = f"differs: {differing[:5]}" if differing else "the same book"
-            print(f"{num_killed}: killed after {moment:.1f} s: {said}", flush=True)
+            print(f"{num_killed}: {how}: {said}", flush=True)
             if differing:
                 return 1
     return 0

@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser import BROWSERS
+from build_book import chapters
+from notebook import interactive, read
 
 ROOT = Path(__file__).parents[1]
 CHECKER = Path(__file__).with_name("browser_pages.py")
 BOOK = Path(os.environ.get("GEOMLIB_BOOK", ROOT / "build" / "site" / "_build" / "html"))
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 FINE = """
 <main><h1 id="here">Fine</h1>
@@ -126,8 +128,8 @@ def command_without_network() -> list[str]:
 
 def examined(folder: Path) -> dict:
     """What the checker says of a folder of pages, and what kept the network away."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    need(program, f"no browser: none of {', '.join(PROGRAMS)} is installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    need(program, f"no browser: none of {', '.join(BROWSERS)} is installed")
     prefix = command_without_network()
     command = [*prefix, sys.executable, str(CHECKER), str(folder), "--chromium", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
@@ -142,6 +144,11 @@ def lines(findings: list[dict]) -> list[str]:
 
 def test_every_page_of_the_book():
     need((BOOK / "index.html").is_file(), f"no book in {BOOK}: make read builds it")
+    for path in chapters(ROOT):
+        page = BOOK / "notebooks" / f"{path.stem}.html"
+        for name in interactive(read(path)):
+            # Else there would be no control to move.
+            assert f'data-interactive="{name}"' in page.read_text(encoding="utf-8"), name
     answer = examined(BOOK)
     found = lines(answer["findings"])
     assert not found, "\n".join([f"seen through {answer['network']}:", *found])

@@ -19,11 +19,12 @@ PROBLEMS = {
 INTRODUCTION = """# Benchmarks
 
 What the routines of `geomlib.hessian` cost, beside three libraries that do the same, and
-what stacked training and metrics in chunks save. Each figure is the median over the
-repeats, with the least and the greatest in brackets; no run is left out. Methods ran in
-turns within one process, on the same weights, data and loss. A ratio compares two methods
-within one turn: it bears a busy machine better than seconds do. Tables are drawn from
-`benchmarks/results`, and `benchmarks/` holds the commands.
+what stacked training, metrics in chunks and a second worker save. Each figure is the
+median over the repeats, with the least and the greatest in brackets; no run is left out.
+Methods ran in turns, within one process but for the sweep, on the same weights, data and
+loss. A ratio compares two methods within one turn: it bears a busy machine better than
+seconds do. Tables are drawn from `benchmarks/results`, and `benchmarks/` holds the
+commands.
 
 No other library looks for repeated eigenvalues, so the same work is that of `geomlib`
 without the check; the check is what the default buys for the difference.
@@ -31,8 +32,8 @@ without the check; the check is what the default buys for the difference.
 Three limits are known. A product of ResNet-18 costs more than PyHessian's, which does not
 copy it into one vector. Of the time for a whole matrix most goes into products taken many
 at once, whose size the cache bounds; copies and the check of symmetry take the rest. And
-tracking both ends costs more than the training steps between two measurements, unless the
-probe batch is smaller than the training batch.
+tracking both ends costs more than the training steps between two measurements, even with a
+probe batch a quarter as large.
 """
 
 

@@ -76,7 +76,8 @@ def staged(root: Path, executed: Path, results: Path) -> dict[str, bytes]:
     found[results.name] = records.load(results)
     ordered = {size: found[size] for size in sorted(found) if found[size]}
     for name in [name for name in content if name.endswith(".md")]:
-        page = scoreboard.with_verdicts(content[name].decode(), found[results.name])
+        text = content[name].decode()
+        page = scoreboard.with_verdicts(text, found[results.name], name)
         content[name] = page.encode()
     content["book/_static/mathjax/tex-svg.js"] = mathjax()
     content["book/scoreboard.md"] = scoreboard.page(notebooks, ordered).encode()
@@ -103,9 +104,16 @@ def figure_data(path: Path, chapter: str) -> bytes:
     if not path.is_file():
         raise NotebookError(
             f"{chapter} must have written its interactive figure's data, {path}. "
-            f"Run it: .venv/bin/python tools/execute.py notebooks/{chapter}.ipynb"
+            f"Run it at size {path.parents[1].name} and, for the committed results, keep "
+            "that run: make record."
         )
-    text = path.read_text(encoding="utf-8").strip()
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise NotebookError(
+            f"{path} must be JSON ({error}). Remove it and run {chapter} again."
+        ) from error
+    text = json.dumps(data, separators=(",", ":"))
     return f"(globalThis.figureData ??= {{}})[{json.dumps(path.stem)}] = {text};\n".encode()
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 from notebook import NotebookError, code_cells, read, tags
 from packaging.requirements import Requirement
@@ -64,8 +64,13 @@ class Machine:
         """An empty environment of that Python; one that is there is kept if it fits."""
         machine = cls(folder.resolve())
         ask = "import sys; print(sys.version)"
-        known = [_output(machine.python, "-c", ask)] if machine.python.exists() else []
-        if known != [_output(python, "-c", ask)]:
+        wanted = _output(python, "-c", ask)
+        try:
+            # Without pip: an environment whose making was stopped half-way.
+            known = _output(machine.python, "-c", f"import pip; {ask}")
+        except (FileNotFoundError, subprocess.CalledProcessError):
+            known = ""
+        if known != wanted:
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([python, "-m", "venv", machine.folder / "own"], check=True)
         start = [str(machine.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -189,6 +194,8 @@ def problem(machine: Machine, path: Path, folder: Path) -> str:
         machine.run(read(path), folder)
     except CellExecutionError as error:
         return f"{error.ename}: {error.evalue}"
+    except DeadKernelError:
+        return "the kernel died; it may have run out of memory"
     return ""
 
 
@@ -234,5 +241,5 @@ def _versions(machine: Machine) -> list[str]:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (NotebookError, subprocess.CalledProcessError) as error:
+    except (NotebookError, FileNotFoundError, subprocess.CalledProcessError) as error:
         sys.exit(str(error))

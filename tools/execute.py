@@ -15,7 +15,14 @@ from pathlib import Path
 import nbformat
 import yaml
 from nbformat import NotebookNode
-from notebook import NotebookError, check_parameters, read, tags, with_outputs
+from notebook import (
+    NotebookError,
+    check_parameters,
+    interactive,
+    read,
+    tags,
+    with_outputs,
+)
 
 # As in geomlib.sizes, which imports torch: seconds for four words.
 SIZES = ("auto", "smoke", "cpu", "gpu")
@@ -44,6 +51,9 @@ def execute(path: Path, build: Path, given: dict[str, object]) -> Path:
     os.environ.setdefault("GEOMLIB_CACHE", str((build / "cache").resolve()))
     beside = build / "results" / str(size) / "artefacts"
     os.environ["GEOMLIB_ARTEFACTS"] = str(beside.resolve())
+    # An earlier run's data must not stand for data that this one fails to write.
+    for name in interactive(source):
+        (beside / f"{name}.json").unlink(missing_ok=True)
     try:
         executed = papermill.execute_notebook(
             path,

@@ -6,27 +6,19 @@ All pages are joined into one by Sphinx, from what the last build of the book st
 that page is printed: its links work inside the PDF, and its look is book.css's for print.
 """
 
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from browser import BROWSERS, FLAGS
 from notebook import NotebookError
 
 from geomlib.places import write_bytes
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+PRINTING = (
     "--no-pdf-header-footer",
     # Thousands of formulas are set before the page is printed.
     "--virtual-time-budget=600000",
@@ -34,7 +26,7 @@ FLAGS = (
 PATIENCE = 1800  # seconds for Chromium
 
 
-def browser() -> str:
+def chromium() -> str:
     """Path of a Chromium.
 
     Raises:
@@ -65,17 +57,38 @@ def one_page(site: Path, folder: Path) -> Path:
     if done.returncode or not (made / "book" / "index.html").is_file():
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         raise NotebookError("the book must build as one page; see above.")
-    # Its links start from the root, wherever the first page lies.
-    return (made / "book" / "index.html").rename(made / "whole.html")
+    # Files are named from the root, wherever the first page lies.
+    page = made / "whole.html"
+    page.write_text(inner_links((made / "book" / "index.html").read_text("utf-8")), "utf-8")
+    return page
+
+
+def inner_links(page: str) -> str:
+    """The page with its links to pages of the book turned into links within itself.
+
+    >>> inner_links('<a href="book/index.html#x"> <a href="../notebooks/a.html">')
+    '<a href="#x"> <a href="#document-notebooks/a">'
+    """
+    page = page.replace('href="book/index.html#', 'href="#')
+    return re.sub(r'href="\.\./(notebooks/\w+)\.html"', r'href="#document-\1"', page)
 
 
 def print_page(page: Path, output: Path) -> None:
     """Print one page of HTML; ``output`` is whole or not there."""
-    with tempfile.TemporaryDirectory() as folder:
+    # Chromium may still write into its profile when it has ended.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         draft = Path(folder) / "page.pdf"
-        command = [browser(), *FLAGS, f"--user-data-dir={folder}/profile"]
+        command = [chromium(), *FLAGS, *PRINTING, f"--user-data-dir={folder}/profile"]
         command += [f"--print-to-pdf={draft}", page.resolve().as_uri()]
-        done = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, timeout=PATIENCE, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise NotebookError(
+                f"Chromium must print {page.name} within {PATIENCE} seconds. Let nothing "
+                "else run beside it."
+            ) from None
         printed = draft.read_bytes() if draft.is_file() else b""
     if done.returncode or not printed.startswith(b"%PDF-"):
         raise NotebookError(
@@ -89,7 +102,7 @@ def main() -> int:
     """Exit status: 0 when the PDF stands."""
     site, output = Path("build/site"), Path("build/book.pdf")
     try:
-        browser()
+        chromium()
         with tempfile.TemporaryDirectory() as folder:
             print_page(one_page(site, Path(folder)), output)
     except NotebookError as error:

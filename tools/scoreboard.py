@@ -65,8 +65,15 @@ def label(record: records.Record) -> str:
     return record["claim"] if size == "cpu" else f"{record['claim']}-{size}"
 
 
-def with_verdicts(page: str, found: dict[str, records.Record]) -> str:
+def with_verdicts(page: str, found: dict[str, records.Record], name: str) -> str:
     """A page's text with each ``{verdict}`claim``` replaced by the verdict and a link.
+
+    ``{headline}`` becomes the number of claims by verdict.
+
+    Args:
+        page: Its text.
+        found: Records by claim.
+        name: Of the page, for errors.
 
     Raises:
         NotebookError: A claim has no record.
@@ -74,10 +81,14 @@ def with_verdicts(page: str, found: dict[str, records.Record]) -> str:
 
     def shown(match: re.Match[str]) -> str:
         if match[1] not in found:
-            raise NotebookError(f"verdict must name a recorded claim, got {match[1]!r}.")
+            raise NotebookError(
+                f"{name}: verdict must name a recorded claim, got {match[1]!r}. "
+                "Record it, or take it off the page."
+            )
         record = found[match[1]]
         return f"{badge(record)}\u00a0[{record['claim']}](#{label(record)})"
 
+    page = page.replace("{headline}", headline(list(found.values())))
     return re.sub(r"\{verdict\}`([^`]*)`", shown, page)
 
 

@@ -88,12 +88,19 @@ def test_every_committed_claim_stands_on_the_scoreboard_under_its_name():
 
 def test_verdicts_on_a_page_are_those_of_the_records():
     page = "It is so {verdict}`toy-sum`, or not {verdict}`toy-power`."
-    assert scoreboard.with_verdicts(page, by_claim(HOLDS, FAILS)) == (
+    assert scoreboard.with_verdicts(page, by_claim(HOLDS, FAILS), "x.md") == (
         "It is so [HOLDS]{.verdict .holds}\u00a0[toy-sum](#toy-sum), "
         "or not [FAILS]{.verdict .fails}\u00a0[toy-power](#toy-power)."
     )
-    with pytest.raises(NotebookError, match="recorded claim, got 'toy-product'"):
-        scoreboard.with_verdicts("{verdict}`toy-product`", by_claim(HOLDS))
+    with pytest.raises(
+        NotebookError, match=r"x.md: verdict must name .* got 'toy-product'. Record it"
+    ):
+        scoreboard.with_verdicts("{verdict}`toy-product`", by_claim(HOLDS), "x.md")
+
+
+def test_a_page_may_ask_for_the_headline():
+    page = scoreboard.with_verdicts("**{headline}** So.", by_claim(HOLDS, FAILS), "x.md")
+    assert page == "**2 claims: 1 holds, 0 split, 1 fails.** So."
 
 
 def test_page_links_to_the_chapter_and_names_the_device(chapter: Path):
