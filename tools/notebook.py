@@ -86,15 +86,28 @@ def with_outputs(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
             continue
         count += 1
         cell.execution_count = count
-        cell.outputs = [
-            output
-            for output in done.outputs
-            if not (output.output_type == "stream" and output.name == "stderr")
-        ]
+        cell.outputs = _joined(done.outputs)
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
     return merged
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs without standard error, neighbouring pieces of printed text as one.
+
+    What a cell prints at once arrives in one piece or in several, as the moment has it.
+    """
+    joined: list[NotebookNode] = []
+    for output in map(nbformat.from_dict, outputs):
+        printed = output.output_type == "stream"
+        if printed and output.name == "stderr":
+            continue
+        if printed and joined and joined[-1].output_type == "stream":
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def printed_lines(notebook: NotebookNode) -> list[str]:

@@ -225,5 +225,18 @@ def test_outputs_are_put_into_a_copy():
     assert [cell.outputs for cell in code_cells(source)] == [[], []]
 
 
+def test_printed_text_is_one_output_however_it_arrived():
+    source = toy("print(4)")
+    whole, pieces = executed(source, "4\n5\n6\n"), executed(source, "4\n5")
+    (printed,) = code_cells(pieces)[-1].outputs
+    warned = nbformat.from_dict(printed | {"name": "stderr", "text": "beware"})
+    rest = nbformat.from_dict(printed | {"text": "\n6\n"})
+    figure = new_output("display_data", {"text/plain": "a figure"})
+    code_cells(pieces)[-1].outputs = [printed, warned, rest, figure, rest]
+    code_cells(whole)[-1].outputs += [figure, rest]
+    assert with_outputs(source, pieces) == with_outputs(source, whole)
+    assert printed_lines(with_outputs(source, pieces)) == ["4", "5", "6", "", "6"]
+
+
 def test_sizes_are_the_library_s():
     assert ("auto", *sizes.SIZES) == execute.SIZES
