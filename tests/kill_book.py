@@ -97,32 +97,36 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chance, num_killed = random.Random(arguments.seed), 0
-    with tempfile.TemporaryDirectory() as place:
-        folder = clone(Path(place) / "book")
-        if start(folder, arguments.size).wait():
-            print("the undisturbed run failed", file=sys.stderr)
+    # Kept where a book differs, for a look at it.
+    place = Path(tempfile.mkdtemp(prefix="kill-book-"))
+    folder = clone(place / "book")
+    if start(folder, arguments.size).wait():
+        print("the undisturbed run failed", file=sys.stderr)
+        return 1
+    wanted, longest = fingerprint(folder, arguments.size), 0.0
+    shutil.copytree(folder / "build", place / "undisturbed")
+    while num_killed < arguments.kills:
+        spoil(folder, arguments.size, chance)
+        begin, run = time.monotonic(), start(folder, arguments.size)
+        moment = chance.uniform(0.5, longest or 60)
+        try:
+            failed = run.wait(moment)
+            longest = longest or time.monotonic() - begin
+            how = "not killed, it had ended"
+        except subprocess.TimeoutExpired:
+            kill(run)
+            failed = start(folder, arguments.size).wait()
+            longest = max(longest, time.monotonic() - begin)
+            num_killed += 1
+            how = f"killed after {moment:.1f} s"
+        found = {} if failed else fingerprint(folder, arguments.size)
+        differing = sorted(k for k in wanted | found if wanted.get(k) != found.get(k))
+        said = f"differs: {differing[:5]}" if differing else "the same book"
+        print(f"{num_killed}: {how}: {said}", flush=True)
+        if differing:
+            print(f"see {place}", file=sys.stderr)
             return 1
-        wanted, longest = fingerprint(folder, arguments.size), 0.0
-        while num_killed < arguments.kills:
-            spoil(folder, arguments.size, chance)
-            begin, run = time.monotonic(), start(folder, arguments.size)
-            moment = chance.uniform(0.5, longest or 60)
-            try:
-                failed = run.wait(moment)
-                longest = longest or time.monotonic() - begin
-                how = "not killed, it had ended"
-            except subprocess.TimeoutExpired:
-                kill(run)
-                failed = start(folder, arguments.size).wait()
-                longest = max(longest, time.monotonic() - begin)
-                num_killed += 1
-                how = f"killed after {moment:.1f} s"
-            found = {} if failed else fingerprint(folder, arguments.size)
-            differing = sorted(k for k in wanted | found if wanted.get(k) != found.get(k))
-            said = f"differs: {differing[:5]}" if differing else "the same book"
-            print(f"{num_killed}: {how}: {said}", flush=True)
-            if differing:
-                return 1
+    shutil.rmtree(place)
     return 0
 
 
