@@ -14,8 +14,6 @@ from geomlib import figures
 # Interactive figure whose data are drawn.
 SOURCE = "rings"
 DEPTHS = (1, 2, 3)
-# As in the chapter: all v with v'(G + RIDGE I) v = LENGTH.
-RIDGE, LENGTH = 0.045, 0.002
 WIDE = 2.3  # half a panel, in units of the plane
 
 
@@ -26,11 +24,19 @@ def colours() -> list[str]:
         return plt.rcParams["axes.prop_cycle"].by_key()["color"]
 
 
-def ellipse(metric: list[float], site: list[float], fill: str, scale: float = 1) -> str:
-    """One ellipse of equal embedding length, with y upwards."""
+def ellipse(
+    data: dict[str, Any],
+    metric: list[float],
+    site: list[float],
+    fill: str,
+    scale: float = 1,
+) -> str:
+    """All v with v'(G + ridge I) v = length, as the chapter draws it, with y upwards."""
     a, b, c = metric
-    middle, half = (a + c) / 2 + RIDGE, math.hypot((a - c) / 2, b)
-    short, long = (scale * math.sqrt(LENGTH / (middle + sign * half)) for sign in (1, -1))
+    middle, half = (a + c) / 2 + data["ridge"], math.hypot((a - c) / 2, b)
+    # Entries are rounded: the smaller eigenvalue of G may come out below zero.
+    ends = middle + half, max(middle - half, data["ridge"])
+    short, long = (scale * math.sqrt(data["length"] / end) for end in ends)
     angle = -math.degrees(math.atan2(2 * b, a - c) / 2)
     x, y = site[0], 0 - site[1]
     return (
@@ -54,7 +60,7 @@ def cover(data: dict[str, Any]) -> str:
     for at, depth in enumerate(DEPTHS):
         metrics = data["metrics"][depth - 1][-1]
         drawn = [
-            ellipse(metric, site, palette[ring_of(site, data["radii"])])
+            ellipse(data, metric, site, palette[ring_of(site, data["radii"])])
             for metric, site in zip(metrics, data["sites"], strict=True)
         ]
         parts.append(f'<g transform="translate({2 * WIDE * at} 0)">{"".join(drawn)}</g>')
@@ -75,7 +81,7 @@ def favicon(data: dict[str, Any]) -> str:
         if ring_of(site, radii) == 0
     ]
     drawn = [
-        ellipse(metric, site, palette[i % len(radii)], scale=1.25)
+        ellipse(data, metric, site, palette[i % len(radii)], scale=1.25)
         for i, (metric, site) in enumerate(inner)
     ]
     edge = 1.4 * radii[0]

@@ -11,6 +11,8 @@ SITES = [[0.5, 0.0], [0.0, 2.0]]
 # Blind along the ring at the first site, alike in all directions at the second.
 METRICS = [[1.0, 0.0, 0.0], [0.3, 0.0, 0.3]]
 DATA = {
+    "ridge": 0.045,
+    "length": 0.002,
     "radii": [0.5, 1, 1.5, 2],
     "sites": SITES,
     "metrics": [[METRICS, METRICS]] * 4,
@@ -26,9 +28,9 @@ def test_cover_draws_every_metric_at_three_depths():
     found = drawn(cover.cover(DATA))
     assert len(found) == len(SITES) * len(cover.DEPTHS)
     blind, even = found[:2]
-    # v' (G + RIDGE I) v = LENGTH, solved by hand along the axes.
-    across = math.sqrt(cover.LENGTH / (1 + cover.RIDGE))
-    along = math.sqrt(cover.LENGTH / cover.RIDGE)
+    # v'(G + 0.045 I) v = 0.002, solved by hand along the axes.
+    across = math.sqrt(0.002 / 1.045)
+    along = math.sqrt(0.002 / 0.045)
     assert float(blind["rx"]) == pytest.approx(across, abs=1e-3)
     assert float(blind["ry"]) == pytest.approx(along, abs=1e-3)
     assert even["rx"] == even["ry"]
@@ -40,9 +42,16 @@ def test_cover_draws_every_metric_at_three_depths():
 @pytest.mark.parametrize("degrees", [0, 30, 90, 150])
 def test_short_axis_is_where_the_metric_is_large(degrees: int):
     x, y = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    seen = cover.ellipse([x * x, x * y, y * y], [1.0, 0.0], "#000000")
+    seen = cover.ellipse(DATA, [x * x, x * y, y * y], [1.0, 0.0], "#000000")
     turn = float(re.search(r"rotate\(([-\d.]+)\)", seen)[1])
     assert (turn + degrees) % 180 == pytest.approx(0, abs=0.1)
+
+
+def test_rounded_metric_with_an_eigenvalue_below_zero_is_drawn():
+    seen = cover.ellipse(DATA, [900.0, 900.0, 899.9], [1.0, 0.0], "#000000")
+    assert float(re.search(r'ry="([\d.]+)"', seen)[1]) == pytest.approx(
+        math.sqrt(0.002 / 0.045), abs=1e-3
+    )
 
 
 def test_favicon_is_the_innermost_ring():

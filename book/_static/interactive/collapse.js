@@ -35,14 +35,14 @@ interactive.figure("collapse", (data) => {
   }
 
   function key() {
-    const svg = d3.create("svg").attr("viewBox", [0, 0, 340, 44]).attr("class", "interactive-key").attr("role", "img")
+    const svg = d3.create("svg").attr("viewBox", [0, 0, 340, 44]).attr("role", "img")
       .attr("aria-label", "Colours of the map: blue below the start, orange above");
     const step = 320 / (LEVELS.length + 1);
     for (let i = 0; i <= LEVELS.length; i += 1)
       svg.append("rect").attr("class", `interactive-level-${i}`).attr("x", 10 + i * step).attr("width", step).attr("height", 12);
-    svg.selectAll("text").data(LEVELS).join("text").attr("class", "interactive-tick").attr("text-anchor", "middle")
+    svg.selectAll("text").data(LEVELS).join("text").attr("text-anchor", "middle")
       .attr("x", (_, i) => 10 + (i + 1) * step).attr("y", 26).text((level) => number(1000 * level));
-    svg.append("text").attr("class", "interactive-label").attr("x", 170).attr("y", 41).attr("text-anchor", "middle").text("loss above that at collapse, in thousandths");
+    svg.append("text").attr("x", 170).attr("y", 41).attr("text-anchor", "middle").text("loss above that at collapse, in thousandths");
     return svg.node();
   }
 

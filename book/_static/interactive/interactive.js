@@ -86,9 +86,9 @@ globalThis.interactive = (() => {
     svg.append("text").attr("class", "interactive-title").attr("x", left).attr("y", 16).text(title);
     svg.append("g").attr("transform", `translate(0,${height - bottom})`).call(ticked(d3.axisBottom(x), xticks));
     svg.append("g").attr("transform", `translate(${left},0)`).call(ticked(d3.axisLeft(y), yticks).tickFormat(format ?? null));
-    svg.append("text").attr("class", "interactive-label").attr("x", (left + WIDTH - right) / 2).attr("y", height - 6)
+    svg.append("text").attr("x", (left + WIDTH - right) / 2).attr("y", height - 6)
       .attr("text-anchor", "middle").text(xlabel);
-    svg.append("text").attr("class", "interactive-label").attr("x", -(top + height - bottom) / 2).attr("y", 11)
+    svg.append("text").attr("x", -(top + height - bottom) / 2).attr("y", 11)
       .attr("transform", "rotate(-90)").attr("text-anchor", "middle").text(ylabel);
     return svg;
   }
@@ -100,5 +100,5 @@ globalThis.interactive = (() => {
     return text.replaceAll("-", "\u2212");
   }
 
-  return { figure, panel, number, WIDTH, MARGIN };
+  return { figure, panel, number };
 })();

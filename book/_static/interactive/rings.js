@@ -5,11 +5,12 @@ interactive.figure("rings", (data) => {
   const depths = data.metrics.map((_, i) => i + 1);
   const ringOf = ([x, y]) => data.radii.findIndex((radius) => Math.abs(Math.hypot(x, y) - radius) < 0.1);
 
-  // All v with v'(G + 0.045 I) v = 0.002, as in the chapter's still figure.
+  // All v with v'(G + ridge I) v = length, as in the chapter's still figure.
   function ellipse([a, b, c]) {
-    const middle = (a + c) / 2 + 0.045;
+    const middle = (a + c) / 2 + data.ridge;
     const half = Math.hypot((a - c) / 2, b);
-    const axis = (eigenvalue) => Math.sqrt(0.002 / eigenvalue);
+    // Entries are rounded: the smaller eigenvalue of G may come out below zero.
+    const axis = (eigenvalue) => Math.sqrt(data.length / Math.max(eigenvalue, data.ridge));
     // The short axis is the eigenvector of the larger eigenvalue.
     return { short: axis(middle + half), long: axis(middle - half), angle: Math.atan2(2 * b, a - c) / 2 };
   }
@@ -48,7 +49,7 @@ interactive.figure("rings", (data) => {
     const line = d3.line((_, i) => x(data.steps[i]), y);
     svg.append("g").selectAll("path").data(data.caps).join("path").attr("d", line)
       .attr("class", (_, i) => (i + 1 === depth ? "interactive-line-1" : "interactive-line-faint"));
-    svg.append("g").selectAll("text").data(data.caps).join("text").attr("class", "interactive-tick").attr("text-anchor", "end")
+    svg.append("g").selectAll("text").data(data.caps).join("text").attr("text-anchor", "end")
       .attr("x", x(last)).attr("y", (caps) => y(caps.at(-1)) - 5).text((_, i) => `depth ${i + 1}`);
     svg.append("circle").attr("class", "interactive-fill-1").attr("r", 5)
       .attr("cx", x(data.steps[at])).attr("cy", y(data.caps[depth - 1][at]));

@@ -24,7 +24,7 @@ interactive.figure("whitening", (data) => {
   }
 
   function weightsPanel(loss, weights, lowest) {
-    const rho = correlations(lowest, 16);
+    const rho = correlations(lowest, data.num_outputs);
     const line = weights ? relative(weights) : [];
     const tried = lowest === data.trained_at ? (data.trained[loss.title] ?? []).map(relative) : [];
     const x = d3.scaleLinear([0, 1], []);
@@ -32,7 +32,7 @@ interactive.figure("whitening", (data) => {
     const svg = interactive.panel({ title: loss.title, x, y, xlabel: "canonical correlation", ylabel: "weight over mean weight" });
     const [left, right] = x.range();
     svg.append("line").attr("class", "interactive-zero").attr("x1", left).attr("x2", right).attr("y1", y(1)).attr("y2", y(1));
-    svg.append("text").attr("class", "interactive-tick").attr("x", left + 4).attr("y", y(1) - 4).text("white");
+    svg.append("text").attr("x", left + 4).attr("y", y(1) - 4).text("white");
     svg.append("path").attr("class", "interactive-line-0").attr("d", d3.line((_, i) => x(rho[i]), y)(line));
     if (!tried.length)
       svg.append("g").selectAll("circle").data(line).join("circle").attr("class", "interactive-fill-0").attr("r", 3)
