@@ -49,8 +49,11 @@ interactive.figure("rings", (data) => {
     const line = d3.line((_, i) => x(data.steps[i]), y);
     svg.append("g").selectAll("path").data(data.caps).join("path").attr("d", line)
       .attr("class", (_, i) => (i + 1 === depth ? "interactive-line-1" : "interactive-line-faint"));
+    // Lines that end at one height have their names one above the other.
+    const end = (i) => y(data.caps[i].at(-1));
+    const below = (i) => depths.filter((_, j) => j < i && Math.abs(end(j) - end(i)) < 12).length;
     svg.append("g").selectAll("text").data(data.caps).join("text").attr("text-anchor", "end")
-      .attr("x", x(last)).attr("y", (caps) => y(caps.at(-1)) - 5).text((_, i) => `depth ${i + 1}`);
+      .attr("x", x(last)).attr("y", (_, i) => end(i) - 5 - 13 * below(i)).text((_, i) => `depth ${i + 1}`);
     svg.append("circle").attr("class", "interactive-fill-1").attr("r", 5)
       .attr("cx", x(data.steps[at])).attr("cy", y(data.caps[depth - 1][at]));
     return svg.node();
