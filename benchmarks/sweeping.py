@@ -1,6 +1,6 @@
 """A sweep of eight runs by one worker, and by two: whole commands, in turns.
 
-    python benchmarks/sweeping.py --output sweep-cpu.json
+    python benchmarks/sweeping.py notebooks/local_metrics.ipynb --output sweep-cpu.json
 
 What is timed is ``python -m geomlib.sweep`` from its start to its end, with the scheduler's
 and the workers' own starts. Each command writes into a new folder, so that nothing is
@@ -23,14 +23,13 @@ from eigenvalues import environment
 
 from geomlib.places import write_text
 
-NOTEBOOK = Path("notebooks/swish_negative_curvature.ipynb")
 SEEDS = range(2000, 2008)
 WORKERS = (1, 2)
 
 
-def sweep(num_workers: int, folder: Path) -> tuple[float, list[list[str]]]:
+def sweep(notebook: Path, num_workers: int, folder: Path) -> tuple[float, list[list[str]]]:
     """Seconds of one command, and the rows of the table that it leaves."""
-    command = [sys.executable, "-m", "geomlib.sweep", NOTEBOOK, "--size", "cpu"]
+    command = [sys.executable, "-m", "geomlib.sweep", notebook, "--size", "cpu"]
     command += ["--seeds", f"{SEEDS.start}:{SEEDS.stop}", "--output", folder / "sweep"]
     command += ["--workers", str(num_workers)]
     # Nothing kept by an earlier command may be found, and each worker has one thread.
@@ -45,6 +44,7 @@ def sweep(num_workers: int, folder: Path) -> tuple[float, list[list[str]]]:
 def main() -> None:
     """Measure, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("notebook", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -53,7 +53,7 @@ def main() -> None:
     for turn in range(arguments.repeats):
         for num_workers in WORKERS if turn % 2 == 0 else reversed(WORKERS):
             with tempfile.TemporaryDirectory() as folder:
-                seconds, rows = sweep(num_workers, Path(folder))
+                seconds, rows = sweep(arguments.notebook, num_workers, Path(folder))
             first = first or rows
             same = rows == first
             runs[f"workers {num_workers}"].append(
@@ -65,7 +65,7 @@ def main() -> None:
             **environment(torch.device("cpu")),
             # Commands of several processes, which share the cores.
             "clock": "wall_seconds",
-            "chapter": NOTEBOOK.stem,
+            "chapter": arguments.notebook.stem,
             "num_runs": len(SEEDS),
             "cores": os.cpu_count(),
             "runs": runs,
