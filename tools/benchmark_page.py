@@ -34,8 +34,8 @@ copy it into one vector. Of the time for a whole matrix most goes into products 
 at once, whose size the cache bounds; copies and the check of symmetry take the rest.
 Tracking both ends costs more than the training steps between two measurements, even with a
 probe batch a quarter as large. And a second worker is worth less than a second core: runs
-beside each other slow each other down, those of `swish_negative_curvature`, which forms many
-Hessians, more than those of `local_metrics`.
+beside each other slow each other down, those of `swish_negative_curvature`, which forms
+many Hessians, more than those of `local_metrics`.
 """
 
 
@@ -359,7 +359,7 @@ def sweep(record: Record) -> str:
     ]
     return "\n".join(
         [
-            f"## A sweep by one worker and by two: {record['chapter']}, {record['device']}\n",
+            f"## Sweep by one worker and by two: {record['chapter']}, {record['device']}\n",
             f"{record['num_runs']} runs of the chapter `{record['chapter']}` at size cpu, "
             f"one seed each, on {record['cores']} cores. Each command is timed whole, from "
             "`python -m geomlib.sweep` to its end, one after the other in turns.\n",

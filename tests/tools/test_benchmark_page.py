@@ -327,7 +327,7 @@ def test_a_sweep_says_how_much_faster_two_workers_are(tmp_path: Path):
         },
     }
     text = drawn(tmp_path, a=record)
-    assert "## A sweep by one worker and by two: toy, cpu" in text
+    assert "## Sweep by one worker and by two: toy, cpu" in text
     assert "8 runs of the chapter `toy` at size cpu, one seed each, on 2 cores." in text
     # Each turn against the one beside it.
     assert tables(text) == [
