@@ -89,8 +89,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python must be 3.11 to 3.13, got {v[0]}.{v[1]}. Name one: make PYTHON=python3.12")'
 	@echo "setting up .venv (about two minutes, 6 GB)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@# Python compiles what is imported; to compile all 20,000 files takes a minute.
-	@$(BIN)/pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
